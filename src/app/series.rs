@@ -2,7 +2,7 @@
 //! does not see that event.
 
 use crate::ingest::Flaw;
-use crate::mapper::{Refusal, Skip};
+use crate::mapper::{Rejection, Skip};
 use crate::metrics::Metrics;
 use crate::model::{EventStatus, ReasonCode};
 use crate::outbox::reasons::REUSED;
@@ -18,7 +18,7 @@ pub(super) fn create_series<'a>(metrics: &Metrics, sources: impl IntoIterator<It
     let (consent, copy) = (Cause::OldConsent.code(), "copy");
     let skipped = codes(Skip::CODES).chain([consent, copy]);
     let own = codes(Cause::CODES).filter(|code| !is_passing(code) && ![consent, copy].contains(code));
-    let dead = codes(Refusal::CODES).chain(own).chain(OF_KLAVIYO);
+    let dead = codes(Rejection::CODES).chain(own).chain(OF_KLAVIYO);
     let ended = skipped.map(|code| (EventStatus::Skipped, code));
     metrics.create_series(
         sources,

@@ -56,7 +56,7 @@ pub struct Rules<'r> {
 pub struct Accepted {
     /// The source's name.
     pub source: String,
-    /// At least one. Those that can never be delivered have the reason in `refused`.
+    /// At least one. Those that can never be delivered have the reason in `dead`.
     pub events: Vec<NewEvent>,
 }
 
@@ -126,7 +126,7 @@ fn identify_source<'r, 'c>(
     }
 }
 
-/// The event that would be stored for a call that arrives now, with `refused` set when it could never be delivered: for
+/// The event that would be stored for a call that arrives now, with `dead` set when it could never be delivered: for
 /// `explain`. The name of the source is empty, and so is a `messageId` that the relay would make.
 pub fn preview(call: &str, config: &IngestConfig, garbage: &GarbageIds, now: Timestamp) -> NewEvent {
     let source = SourceConfig {
@@ -305,8 +305,8 @@ impl<'r> Reader<'r> {
     /// As [`Self::read_item_as`], of a call whose fields were read before.
     fn read_outlined(&mut self, payload: &str, fields: Outline<'_>, kind: Option<EventType>) -> NewEvent {
         let (event, flaw) = self.event(payload, fields, kind);
-        let refused = flaw.as_ref().map(dead_reason);
-        NewEvent { refused, ..event }
+        let dead = flaw.as_ref().map(dead_reason);
+        NewEvent { dead, ..event }
     }
 
     /// The call, with everything of it that can be read, and its flaw. A flawed call keeps its identifiers too: a
@@ -324,7 +324,7 @@ impl<'r> Reader<'r> {
             identifiers: Vec::new(),
             payload: payload.to_owned(),
             envelope: self.envelope.as_ref().map(|envelope| Arc::clone(envelope.text())),
-            refused: None,
+            dead: None,
         };
         let flaw = fields.and_then(|fields| self.fill(&mut event, &fields)).err();
         if event.message_id.is_empty() {
@@ -390,8 +390,8 @@ fn mark_unsigned_as_dead(events: &mut [NewEvent]) {
         return;
     };
     for event in events {
-        if event.refused.is_none() && (event.kind == Some(EventType::Delete) || event.kind != signed) {
-            event.refused = Some(dead_reason(&Flaw::NotSigned));
+        if event.dead.is_none() && (event.kind == Some(EventType::Delete) || event.kind != signed) {
+            event.dead = Some(dead_reason(&Flaw::NotSigned));
         }
     }
 }

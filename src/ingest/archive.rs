@@ -32,7 +32,7 @@ pub struct Archive<'a> {
 pub struct NotJson(String);
 
 impl Archive<'_> {
-    /// The calls of a line, in order; those that can never be delivered have the reason in `refused`. A call without a
+    /// The calls of a line, in order; those that can never be delivered have the reason in `dead`. A call without a
     /// `messageId` gets `made_id`; where a line has several calls, their number is appended to it.
     pub fn read(
         &self,

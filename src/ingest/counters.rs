@@ -13,14 +13,14 @@ pub(super) type EventLabels = (Option<EventType>, Option<Cow<'static, str>>);
 
 /// The labels of these events, collected before the events are passed on.
 pub(super) fn labels(events: &[NewEvent]) -> Vec<EventLabels> {
-    let code = |event: &NewEvent| event.refused.as_ref().map(|reason| reason.code.clone());
+    let code = |event: &NewEvent| event.dead.as_ref().map(|reason| reason.code.clone());
     events.iter().map(|event| (event.kind, code(event))).collect()
 }
 
 /// Why events of a request are stored as dead, by the codes of their reasons.
 pub(super) fn dead_by_code(events: &[NewEvent]) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
-    for reason in events.iter().filter_map(|event| event.refused.as_ref()) {
+    for reason in events.iter().filter_map(|event| event.dead.as_ref()) {
         *counts.entry(reason.code.to_string()).or_default() += 1;
     }
     counts

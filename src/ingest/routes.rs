@@ -151,7 +151,7 @@ impl Ingest {
             other_calls: 0,
             source: accepted.source,
             events: accepted.events.len(),
-            dead: accepted.events.iter().filter(|event| event.refused.is_some()).count(),
+            dead: accepted.events.iter().filter(|event| event.dead.is_some()).count(),
         };
         let appended = self.outbox.append(accepted.events).await;
         if let Some(metrics) = &self.metrics {

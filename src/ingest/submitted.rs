@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::{IngestConfig, SourceConfig};
 use crate::model::{GarbageIds, NewEvent};
 
-/// The event that is stored for a call of this source that arrives now. `refused` is why a request with only this call
+/// The event that is stored for a call of this source that arrives now. `dead` is why a request with only this call
 /// would be answered 400. A call without a `messageId` gets `id`, or a random one.
 pub fn submitted(
     call: &str,

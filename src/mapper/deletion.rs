@@ -5,7 +5,7 @@
 //! answers it with the profile's id, and it changes nothing of a profile that exists.
 
 use super::person::{Person, ProfileIdentifier};
-use super::reasons::{Refusal, Skip};
+use super::reasons::{Rejection, Skip};
 use super::rule::{Note, Origin};
 use super::sink::Sink;
 use super::standard::ATTRIBUTES;
@@ -40,9 +40,9 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
         let job = DeletionJob::Phone(phone.value.clone());
         planned.push(by_name(phone, "phone_number", job));
     }
-    if let Some(refused) = &person.refused {
-        // The only name is one that Klaviyo does not take: nothing can be sent, and the refusal shows it.
-        planned.push(by_id(Some(refused.clone()), input));
+    if let Some(rejected) = &person.rejected {
+        // The only name is one that Klaviyo does not take: nothing can be sent, and the rejection shows it.
+        planned.push(by_id(Some(rejected.clone()), input));
     }
     if let Some(first) = planned.first_mut() {
         first.warnings.extend(person.warnings);
@@ -59,13 +59,13 @@ fn by_external_id(id: &ProfileIdentifier, input: &Input<'_>) -> [Planned; 2] {
     let mut sink = Sink::new(input.explain);
     sink.rule(ATTRIBUTES, "external_id", sink.origin(|| id.origin()));
     let import = sink.planned(Request::Profile(profile), None, input);
-    let refused = import.refused.as_ref().map(|_| Refusal::ProfileRefused);
-    [import, by_id(refused, input)]
+    let rejected = import.rejected.as_ref().map(|_| Rejection::ProfileRejected);
+    [import, by_id(rejected, input)]
 }
 
-fn by_id(refused: Option<Refusal>, input: &Input<'_>) -> Planned {
+fn by_id(rejected: Option<Rejection>, input: &Input<'_>) -> Planned {
     let mut sink = Sink::new(input.explain);
     let origin = sink.origin(|| Origin::outside(Note::ImportedProfile));
     sink.rule(PROFILE, "id", origin);
-    sink.planned(Request::Delete(DeletionJob::Imported), refused, input)
+    sink.planned(Request::Delete(DeletionJob::Imported), rejected, input)
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value};
 
 use super::event_id::shorten;
 use super::person::Person;
-use super::reasons::Refusal;
+use super::reasons::Rejection;
 use super::rule::{Note, Origin, Sourced};
 use super::sink::Sink;
 use super::warning::Warning;
@@ -20,7 +20,7 @@ const PROPERTIES: &str = "/data/attributes/properties";
 pub(super) struct Draft {
     /// The metric's name.
     pub(super) metric: Sourced<String>,
-    /// The `$event_id`; none only where nothing can make one, and then `refused` is set.
+    /// The `$event_id`; none only where nothing can make one, and then `rejected` is set.
     pub(super) key: Option<Sourced<String>>,
     /// What it was worth.
     pub(super) value: Option<Sourced<Number>>,
@@ -29,7 +29,7 @@ pub(super) struct Draft {
     /// Everything that is sent as a property, and the warnings so far.
     pub(super) properties: Properties,
     /// Why it cannot be sent, where that is known already. Limits are checked at the end.
-    pub(super) refused: Option<Refusal>,
+    pub(super) rejected: Option<Rejection>,
 }
 
 impl Draft {
@@ -61,8 +61,8 @@ impl Draft {
         // Each event of an order is a request of its own, so each has the warnings about its person.
         sink.warnings.extend(person.warnings.iter().cloned());
         sink.warnings.extend(limits::ignored(&request));
-        let refused = self.refused.or_else(|| person.refused.clone());
-        sink.planned(request, refused, input)
+        let rejected = self.rejected.or_else(|| person.rejected.clone());
+        sink.planned(request, rejected, input)
     }
 }
 

@@ -41,7 +41,7 @@ fn profile(input: &Input<'_>, person: &Person) -> Planned {
     traits.fill(&mut profile, input.side, input.call.context_timezone());
     custom_properties(&mut traits, &mut profile, person);
     let request = Request::Profile(profile);
-    traits.sink.planned(request, person.refused.clone(), input)
+    traits.sink.planned(request, person.rejected.clone(), input)
 }
 
 /// Every trait that no field took, under the name it was sent with; a `null` deletes the property.

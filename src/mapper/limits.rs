@@ -1,16 +1,16 @@
-//! Klaviyo's limits, checked before anything is sent: a request over one of them is refused with the limit's name,
+//! Klaviyo's limits, checked before anything is sent: a request over one of them is rejected with the limit's name,
 //! never cut and never left for Klaviyo to drop.
 
 use serde_json::{Map, Number, Value};
 
-use super::reasons::Refusal;
+use super::reasons::Rejection;
 use super::warning::{Names, Warning};
 use crate::klaviyo::limits as klaviyo;
 use crate::klaviyo::{CreateEvent, ProfileImport, Request};
 use crate::model::Timestamp;
 
 /// Why Klaviyo would refuse the request, whose body has so many bytes, if it would.
-pub(super) fn check(request: &Request, bytes: usize, now: Timestamp) -> Option<Refusal> {
+pub(super) fn check(request: &Request, bytes: usize, now: Timestamp) -> Option<Rejection> {
     match request {
         Request::Profile(profile) => check_profile(profile, bytes),
         Request::Event(event) => check_event(event, bytes, now),
@@ -21,19 +21,21 @@ pub(super) fn check(request: &Request, bytes: usize, now: Timestamp) -> Option<R
 
 fn check_profile(profile: &ProfileImport, bytes: usize) -> Checked {
     check_values(&profile.properties, "traits")?;
-    ensure(bytes <= klaviyo::MAX_PROFILE_BYTES, || Refusal::ProfileTooLarge(bytes))
+    ensure(bytes <= klaviyo::MAX_PROFILE_BYTES, || {
+        Rejection::ProfileTooLarge(bytes)
+    })
 }
 
 /// First the checks that only count, then those that serialize the request to measure it.
 fn check_event(event: &CreateEvent, bytes: usize, now: Timestamp) -> Checked {
     let chars = event.metric.chars().count();
-    ensure(chars <= klaviyo::MAX_METRIC_CHARS, || Refusal::MetricTooLong(chars))?;
+    ensure(chars <= klaviyo::MAX_METRIC_CHARS, || Rejection::MetricTooLong(chars))?;
     let key = event.unique_id.as_deref().unwrap_or_default();
-    ensure(!key.trim().is_empty(), || Refusal::EventIdMissing)?;
+    ensure(!key.trim().is_empty(), || Rejection::EventIdMissing)?;
     check_time(event.time, now)?;
     let count = event.properties.len();
     ensure(count <= klaviyo::MAX_EVENT_PROPERTIES, || {
-        Refusal::TooManyProperties(count)
+        Rejection::TooManyProperties(count)
     })?;
     check_values(&event.properties, "properties")?;
     event
@@ -42,22 +44,26 @@ fn check_event(event: &CreateEvent, bytes: usize, now: Timestamp) -> Checked {
         .map_or(Ok(()), |value| check_number(value, &|| "value".to_owned()))?;
     let profile = event.profile_bytes();
     ensure(profile <= klaviyo::MAX_EVENT_PROFILE_BYTES, || {
-        Refusal::EventProfileTooLarge(profile)
+        Rejection::EventProfileTooLarge(profile)
     })?;
-    ensure(bytes <= klaviyo::MAX_PAYLOAD_BYTES, || Refusal::PayloadTooLarge(bytes))
+    ensure(bytes <= klaviyo::MAX_PAYLOAD_BYTES, || {
+        Rejection::PayloadTooLarge(bytes)
+    })
 }
 
-type Checked = Result<(), Refusal>;
+type Checked = Result<(), Rejection>;
 
-fn ensure(holds: bool, refusal: impl FnOnce() -> Refusal) -> Checked {
-    if holds { Ok(()) } else { Err(refusal()) }
+fn ensure(holds: bool, rejection: impl FnOnce() -> Rejection) -> Checked {
+    if holds { Ok(()) } else { Err(rejection()) }
 }
 
 fn check_time(time: Timestamp, now: Timestamp) -> Checked {
     let millis = time.as_millis();
-    ensure(millis >= klaviyo::EARLIEST_EVENT_MILLIS, || Refusal::TimeTooEarly(time))?;
+    ensure(millis >= klaviyo::EARLIEST_EVENT_MILLIS, || {
+        Rejection::TimeTooEarly(time)
+    })?;
     let latest = now.as_millis().saturating_add(klaviyo::LATEST_EVENT_AHEAD_MILLIS);
-    ensure(millis <= latest, || Refusal::TimeTooLate(time))
+    ensure(millis <= latest, || Rejection::TimeTooLate(time))
 }
 
 /// `place` is where the sender has them: `traits` or `properties`.
@@ -72,12 +78,12 @@ fn check_value(value: &Value, level: usize, field: &dyn Fn() -> String) -> Check
     match value {
         Value::Null | Value::Bool(_) => Ok(()),
         Value::Number(number) => check_number(number, field),
-        Value::String(text) => ensure(text.len() <= klaviyo::MAX_STRING_BYTES, || Refusal::StringTooLong {
+        Value::String(text) => ensure(text.len() <= klaviyo::MAX_STRING_BYTES, || Rejection::StringTooLong {
             field: field(),
             bytes: text.len(),
         }),
         Value::Array(items) => {
-            ensure(items.len() <= klaviyo::MAX_ARRAY_ITEMS, || Refusal::ArrayTooLong {
+            ensure(items.len() <= klaviyo::MAX_ARRAY_ITEMS, || Rejection::ArrayTooLong {
                 field: field(),
                 items: items.len(),
             })?;
@@ -95,16 +101,18 @@ fn check_value(value: &Value, level: usize, field: &dyn Fn() -> String) -> Check
 
 /// Stops before the next level is entered, so the depth of a hostile value costs nothing.
 fn check_level(level: usize, field: &dyn Fn() -> String) -> Checked {
-    ensure(level <= klaviyo::MAX_NESTING, || Refusal::TooDeep { field: field() })
+    ensure(level <= klaviyo::MAX_NESTING, || Rejection::TooDeep { field: field() })
 }
 
 /// Whole numbers are held in 64 bits, all others in a double.
 fn check_number(number: &Number, field: &dyn Fn() -> String) -> Checked {
     let text = number.to_string();
     if text.contains(['.', 'e', 'E']) {
-        return ensure(number.as_f64().is_some(), || Refusal::NumberTooLarge { field: field() });
+        return ensure(number.as_f64().is_some(), || Rejection::NumberTooLarge {
+            field: field(),
+        });
     }
-    ensure(text.parse::<i64>().is_ok(), || Refusal::IntegerTooLarge {
+    ensure(text.parse::<i64>().is_ok(), || Rejection::IntegerTooLarge {
         field: field(),
     })
 }

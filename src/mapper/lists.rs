@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::draft::time_origin;
 use super::person::Person;
-use super::reasons::Refusal;
+use super::reasons::Rejection;
 use super::rule::{Note, Origin};
 use super::sink::Sink;
 use super::warning::Warning;
@@ -206,8 +206,8 @@ fn audiences(input: &Input<'_>, settings: &MappingConfig, profile: &mut Planned)
         let origin = sink.origin(|| Origin::new(Pointer::path(place).name(sent), note));
         sink.rule("/data/0", "id", origin);
         // A list knows Klaviyo's profile ids only: without the profile there is none.
-        let refused = profile.refused.as_ref().map(|_| Refusal::ProfileRefused);
-        planned.push(sink.planned(request, refused, input));
+        let rejected = profile.rejected.as_ref().map(|_| Rejection::ProfileRejected);
+        planned.push(sink.planned(request, rejected, input));
     }
     planned
 }

@@ -2,7 +2,7 @@
 //!
 //! The rules are those of Segment's Klaviyo destination on today's Klaviyo API. Everything here is a function of the
 //! call and the settings: no clock, no chance, no I/O, so a replay decides as the first time did. Nothing panics,
-//! whatever the call holds. Nothing is dropped in silence: what cannot be sent is refused by name, what Klaviyo will
+//! whatever the call holds. Nothing is dropped in silence: what cannot be sent is rejected by name, what Klaviyo will
 //! not keep is a warning, and every field that is sent has a rule, which an explanation shows.
 //! A person is named to Klaviyo only by what [`Call::identifiers`] returns, because an event waits behind the earlier
 //! events of those. May use `model`, `config`, `segment` and `klaviyo`.
@@ -26,7 +26,7 @@ mod standard;
 mod track;
 mod warning;
 
-pub use reasons::{Refusal, Skip};
+pub use reasons::{Rejection, Skip};
 pub use rule::{Note, Origin, Rule};
 pub use warning::{Names, Warning};
 
@@ -73,7 +73,7 @@ pub struct Planned {
     /// Its body, as [`Request::body`] writes it: written once, because its length is one of the limits.
     pub body: Option<String>,
     /// Why Klaviyo would never take it: it must not be sent. The event's other requests go.
-    pub refused: Option<Refusal>,
+    pub rejected: Option<Rejection>,
     /// Warnings about a request that is sent all the same.
     pub warnings: Vec<Warning>,
     /// Where each of its fields comes from; empty unless [`Input::explain`] asks for it.

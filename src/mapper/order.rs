@@ -95,7 +95,7 @@ impl Order {
             value,
             currency: self.currency,
             properties,
-            refused: None,
+            rejected: None,
         }
     }
 }

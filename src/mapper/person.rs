@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Input;
-use super::reasons::{Refusal, Skip};
+use super::reasons::{Rejection, Skip};
 use super::rule::{Note, Origin};
 use super::sink::Sink;
 use super::warning::Warning;
@@ -19,7 +19,7 @@ pub(super) fn user_id_as_property() -> Origin {
     Origin::new(Pointer::of("userId"), Note::EnforceEmail)
 }
 
-/// A person, named by at least one identifier or else refused.
+/// A person, named by at least one identifier or else rejected.
 #[derive(Debug)]
 pub(super) struct Person {
     /// Klaviyo's `external_id`.
@@ -31,7 +31,7 @@ pub(super) struct Person {
     /// The `userId` that `enforce_email` keeps out of `external_id`.
     pub(super) user_id_as_property: Option<String>,
     /// Why no request may name this person.
-    pub(super) refused: Option<Refusal>,
+    pub(super) rejected: Option<Rejection>,
     /// What the sender may want to know about the names.
     pub(super) warnings: Vec<Warning>,
 }
@@ -57,7 +57,7 @@ impl Person {
             email: email(input, settings),
             phone: phone(input, settings),
             user_id_as_property: None,
-            refused: None,
+            rejected: None,
             warnings: Vec::new(),
         };
         if settings.enforce_email {
@@ -69,7 +69,7 @@ impl Person {
         } else if let Some(chars) = too_long {
             // Another name is enough; a name that Klaviyo refuses would cost the request.
             if person.email.is_none() && person.phone.is_none() {
-                person.refused = Some(Refusal::UserIdTooLong(chars));
+                person.rejected = Some(Rejection::UserIdTooLong(chars));
             }
             person.warnings.push(Warning::UserIdTooLong(chars));
         } else if let Some(id) = user_id {
@@ -107,7 +107,7 @@ impl Person {
     }
 
     /// No user id, e-mail or phone: the anonymous id may stand in; a broken e-mail or phone is the sender's mistake
-    /// and is refused, so that it can be fixed and replayed; anything else is nobody.
+    /// and is rejected, so that it can be fixed and replayed; anything else is nobody.
     fn use_anonymous_id_or_reject(&mut self, input: &Input<'_>, settings: &MappingConfig) -> Result<(), Skip> {
         let anonymous_id = input.call.anonymous_id(&settings.garbage_ids);
         if let Some(id) = &anonymous_id
@@ -128,9 +128,9 @@ impl Person {
             stated.find(|contact| !garbage.contains(&contact.value))
         };
         if let Some(phone) = meant(input.call.stated_phones()) {
-            self.refused = Some(Refusal::PhoneAlone(place(phone)));
+            self.rejected = Some(Rejection::PhoneAlone(place(phone)));
         } else if let Some(email) = meant(input.call.stated_emails()) {
-            self.refused = Some(Refusal::EmailAlone(place(email)));
+            self.rejected = Some(Rejection::EmailAlone(place(email)));
         } else if anonymous_id.is_some() {
             return Err(Skip::Anonymous);
         } else {

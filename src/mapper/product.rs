@@ -8,7 +8,7 @@ use super::decimal::Decimal;
 use super::draft::{Draft, Properties};
 use super::event_id::LineIds;
 use super::extracted::{Extracted, number, property};
-use super::reasons::Refusal;
+use super::reasons::Rejection;
 use super::rule::{Note, Origin, Sourced};
 use super::sink::Sink;
 use super::warning::Warning;
@@ -221,7 +221,7 @@ impl Product {
                 value: "Ordered Product".to_owned(),
                 origin: noted(Note::OrderedProduct),
             },
-            refused: key.is_none().then_some(Refusal::ProductWithoutId(self.line)),
+            rejected: key.is_none().then_some(Rejection::ProductWithoutId(self.line)),
             key,
             value,
             currency,

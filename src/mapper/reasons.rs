@@ -38,7 +38,7 @@ reasons! {
 
 reasons! {
     /// Why Klaviyo would never take a request.
-    Refusal {
+    Rejection {
         /// The body is over Klaviyo's limit.
         #[error(
             "the request has {0} bytes, Klaviyo takes {limit}: send less with the event",
@@ -147,6 +147,6 @@ reasons! {
         TimeTooLate(Timestamp) = "time_too_late";
         /// A list cannot be changed, nor a person deleted, by the id of a profile that is not sent.
         #[error("the event's profile is refused, and the list needs the id that Klaviyo would answer for it")]
-        ProfileRefused = "profile_refused";
+        ProfileRejected = "profile_refused";
     }
 }

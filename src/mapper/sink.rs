@@ -2,7 +2,7 @@
 //! allocates no rule, nor a place or text of one.
 
 use super::limits;
-use super::reasons::Refusal;
+use super::reasons::Rejection;
 use super::rule::{Origin, Rule, Sourced};
 use super::warning::Warning;
 use super::{Input, Planned};
@@ -42,14 +42,14 @@ impl Sink {
     }
 
     /// The request with all of it.
-    pub(super) fn planned(self, request: Request, refused: Option<Refusal>, input: &Input<'_>) -> Planned {
+    pub(super) fn planned(self, request: Request, rejected: Option<Rejection>, input: &Input<'_>) -> Planned {
         let body = request.body();
         let bytes = body.as_ref().map_or(0, String::len);
-        let refused = refused.or_else(|| limits::check(&request, bytes, input.received_at));
+        let rejected = rejected.or_else(|| limits::check(&request, bytes, input.received_at));
         Planned {
             request,
             body,
-            refused,
+            rejected,
             warnings: self.warnings,
             rules: self.rules,
         }

@@ -8,7 +8,7 @@ use super::extracted::{Extracted, currency, property};
 use super::order;
 use super::order_name::is_order_completed;
 use super::person::Person;
-use super::reasons::{Refusal, Skip};
+use super::reasons::{Rejection, Skip};
 use super::rule::{Origin, Sourced};
 use super::sink::Sink;
 use super::warning::Warning;
@@ -33,7 +33,7 @@ pub(super) fn plan(input: &Input<'_>, settings: &MappingConfig) -> Result<Vec<Pl
     });
     let place = || Pointer::of("properties");
     let extracted = Extracted::of(properties, place, &settings.garbage_ids, &mut sink);
-    // A name that is no text is none: the event is refused below, with its properties to be seen.
+    // A name that is no text is none: the event is rejected below, with its properties to be seen.
     let name = input.call.field("event").and_then(Value::as_str).unwrap_or_default();
     if is_order_completed(name) {
         return Ok(order::plan(input, settings, &person, extracted, sink));
@@ -64,6 +64,6 @@ fn event(input: &Input<'_>, settings: &MappingConfig, extracted: Extracted, name
         value,
         currency,
         properties,
-        refused: name.trim().is_empty().then_some(Refusal::MetricMissing),
+        rejected: name.trim().is_empty().then_some(Rejection::MetricMissing),
     }
 }

@@ -78,7 +78,7 @@ pub struct NewEvent {
     pub source: String,
     /// The client's `messageId`, or one made at ingest. An event is stored once for each source and message id.
     pub message_id: String,
-    /// The type of the call. `None` only for a refused item without a type.
+    /// The type of the call. `None` only for a dead item without a type.
     pub kind: Option<EventType>,
     /// The `event` of a track, the `name` of a page or screen.
     pub name: Option<String>,
@@ -98,5 +98,5 @@ pub struct NewEvent {
     /// The span that stores it (W3C `traceparent`), where its request is traced: its later spans belong to that trace.
     pub traceparent: Option<Arc<str>>,
     /// Why it can never be delivered, in Segment's codes: it is stored as dead, so that the operator sees it.
-    pub refused: Option<Reason>,
+    pub dead: Option<Reason>,
 }

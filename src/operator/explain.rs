@@ -79,7 +79,7 @@ pub fn explain(
     if event.message_id.is_empty() {
         "made-at-ingest".clone_into(&mut event.message_id);
     }
-    if let Some(reason) = event.refused {
+    if let Some(reason) = event.dead {
         let kind = event.kind;
         return Ok(Explanation::Rejected {
             kind,

@@ -122,7 +122,7 @@ impl Remapped {
             identifiers: Vec::new(),
             payload: event.payload,
             envelope: event.envelope,
-            refused: None,
+            dead: None,
         };
         match scheduler::explain(&event, &rules, settings.mapping()) {
             Ok(explained) => match explained.mapped {
@@ -157,7 +157,7 @@ impl RequestView {
             path: route.path,
             metric: request.metric().map(str::to_owned),
             body: planned.body.clone(),
-            not_sent: planned.refused.as_ref().map(ToString::to_string),
+            not_sent: planned.rejected.as_ref().map(ToString::to_string),
             warnings: planned.warnings.iter().map(ToString::to_string).collect(),
             rules: planned.rules.iter().map(FieldRule::of).collect(),
         }

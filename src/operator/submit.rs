@@ -89,7 +89,7 @@ fn event_of(
     let garbage = &settings.mapping().garbage_ids;
     let id = copy_of.map(|of| edited::message_id(of, call));
     let event = ingest::submitted(call, source, settings.ingest(), garbage, clock, id.as_deref());
-    match event.refused {
+    match event.dead {
         Some(reason) => Err(SubmitError::Rejected(reason.text)),
         None => Ok(event),
     }

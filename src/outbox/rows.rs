@@ -29,8 +29,8 @@ pub(super) struct EventRow<'a> {
     order_id: Option<Cow<'a, str>>,
     at_ms: i64,
     received_ms: i64,
-    refused: Option<Cow<'a, str>>,
-    refused_code: Option<&'a str>,
+    reason: Option<Cow<'a, str>>,
+    reason_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     traceparent: Option<&'a str>,
     identifiers: Vec<String>,
@@ -56,8 +56,8 @@ impl<'a> EventRow<'a> {
             order_id: optional(&event.order_id),
             at_ms: event.at.as_millis(),
             received_ms: event.received_at.as_millis(),
-            refused: event.refused.as_ref().map(|reason| storable(&reason.text)),
-            refused_code: event.refused.as_ref().map(|reason| &*reason.code),
+            reason: event.dead.as_ref().map(|reason| storable(&reason.text)),
+            reason_code: event.dead.as_ref().map(|reason| &*reason.code),
             traceparent: event.traceparent.as_deref(),
             identifiers: event.identifiers.iter().map(stored).collect(),
             generation: import.map(|_| IMPORTED_GENERATION),
@@ -66,12 +66,12 @@ impl<'a> EventRow<'a> {
         }
     }
 
-    /// Gives the event an id of its own, because another call has its id. This makes it dead, unless it is refused for
+    /// Gives the event an id of its own, because another call has its id. This makes it dead, unless it is dead for
     /// another reason already.
     pub(super) fn becomes_another(&mut self, code: &'a str, reason: &'a str) {
         self.message_id = Cow::Owned(other_id(&self.message_id, self.fingerprint));
-        self.refused.get_or_insert(Cow::Borrowed(reason));
-        self.refused_code.get_or_insert(code);
+        self.reason.get_or_insert(Cow::Borrowed(reason));
+        self.reason_code.get_or_insert(code);
     }
 }
 
@@ -177,8 +177,8 @@ pub(super) struct PlanRow<'a> {
     list_id: Option<&'a str>,
     /// Among the texts that are bound with the rows.
     request: Option<Place>,
-    refused: Option<&'a str>,
-    refused_code: Option<&'a str>,
+    reason: Option<&'a str>,
+    reason_code: Option<&'a str>,
     warnings: Option<String>,
 }
 
@@ -197,8 +197,8 @@ impl<'a> PlanRow<'a> {
             event_key: delivery.event_key.as_deref(),
             list_id: delivery.list_id.as_deref(),
             request: delivery.request.as_deref().map(|request| texts.add(request)),
-            refused: delivery.refused.as_ref().map(|reason| reason.text.as_str()),
-            refused_code: delivery.refused.as_ref().map(|reason| reason.code.as_ref()),
+            reason: delivery.rejected.as_ref().map(|reason| reason.text.as_str()),
+            reason_code: delivery.rejected.as_ref().map(|reason| reason.code.as_ref()),
             warnings: (!delivery.warnings.is_empty()).then(|| delivery.warnings.join("\n")),
         }));
     }

@@ -30,9 +30,9 @@ pub(super) fn settled(metrics: &Metrics, transitions: &[Transition]) {
     }
 }
 
-/// Counts deliveries that were refused before they were sent.
+/// Counts deliveries that were rejected before they were sent.
 pub(super) fn planned(metrics: &Metrics, planned: &[PlannedDelivery]) {
-    for delivery in planned.iter().filter(|planned| planned.refused.is_some()) {
+    for delivery in planned.iter().filter(|planned| planned.rejected.is_some()) {
         metrics.delivery(delivery.kind, crate::model::DeliveryStatus::Rejected);
     }
 }

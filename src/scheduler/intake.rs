@@ -229,7 +229,7 @@ impl MappedEvents {
                 if owes {
                     batch.push(active);
                 } else {
-                    // Everything was refused before it was sent.
+                    // Everything was rejected before it was sent.
                     ended.push(active.end(context));
                 }
             }
@@ -308,7 +308,7 @@ async fn write_plans(
 }
 
 fn stored(planned: PlannedDelivery, id: crate::model::DeliveryId) -> StoredDelivery {
-    let status = match planned.refused {
+    let status = match planned.rejected {
         Some(_) => DeliveryStatus::Rejected,
         None => DeliveryStatus::Pending,
     };
@@ -317,7 +317,7 @@ fn stored(planned: PlannedDelivery, id: crate::model::DeliveryId) -> StoredDeliv
         kind: planned.kind,
         list_id: planned.list_id,
         status,
-        reason: planned.refused,
+        reason: planned.rejected,
         tries: 0,
         failures: 0,
         request: planned.request,

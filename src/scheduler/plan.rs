@@ -123,7 +123,7 @@ fn owed_by(planned: Planned) -> PlannedDelivery {
         event_key: request.event_key().map(str::to_owned),
         list_id: request.list_id().map(str::to_owned),
         request: planned.body,
-        refused: planned.refused.as_ref().map(Reason::from),
+        rejected: planned.rejected.as_ref().map(Reason::from),
         warnings: planned.warnings.iter().map(ToString::to_string).collect(),
     }
 }

@@ -27,8 +27,8 @@ pub(super) const BATCHES_READY: usize = 4;
 pub(super) struct Batch {
     /// In the archive's order.
     pub(super) events: Vec<NewEvent>,
-    /// The problems of lines: refused ones in `events`, and those that are not JSON.
-    pub(super) refused: Vec<Problem>,
+    /// The problems of lines: of dead ones in `events`, and those that are not JSON.
+    pub(super) problems: Vec<Problem>,
     pub(super) unreadable: Vec<Problem>,
     /// Lines in this batch.
     pub(super) lines: u64,
@@ -113,23 +113,23 @@ impl Reading {
     }
 
     fn judge(&self, line: &Line, bytes: &[u8], lines: &Lines, batch: &mut Batch) {
-        let (events, refused, unreadable) = match self.events(line, bytes, lines) {
+        let (events, dead, unreadable) = match self.events(line, bytes, lines) {
             Ok(events) => {
-                let refused = events.iter().find_map(|event| event.refused.as_ref());
-                let refused = refused.map(|what| self.problem(lines.number(), what.text.clone()));
-                (events, refused, None)
+                let dead = events.iter().find_map(|event| event.dead.as_ref());
+                let dead = dead.map(|what| self.problem(lines.number(), what.text.clone()));
+                (events, dead, None)
             }
             Err(what) => (Vec::new(), None, Some(self.problem(lines.number(), what))),
         };
-        if self.strict && (refused.is_some() || unreadable.is_some()) {
-            batch.stopped = refused.or(unreadable);
+        if self.strict && (dead.is_some() || unreadable.is_some()) {
+            batch.stopped = dead.or(unreadable);
             return;
         }
         if unreadable.is_none() {
             batch.bytes += bytes.len();
         }
         batch.events.extend(events);
-        batch.refused.extend(refused);
+        batch.problems.extend(dead);
         batch.unreadable.extend(unreadable);
         batch.lines += 1;
         if self.strict {

@@ -38,7 +38,7 @@ impl Session {
     ) -> anyhow::Result<bool> {
         self.hint_at_history(&batch.events);
         let (fresh, known) = self.sort_out(batch.events).await?;
-        let refused: Vec<bool> = fresh.iter().map(|event| event.refused.is_some()).collect();
+        let dead_on_arrival: Vec<bool> = fresh.iter().map(|event| event.dead.is_some()).collect();
         let arrivals = if self.options.dry_run {
             vec![Arrival::New; fresh.len()]
         } else {
@@ -47,11 +47,11 @@ impl Session {
             };
             arrivals
         };
-        let all = arrivals.iter().zip(refused);
+        let all = arrivals.iter().zip(dead_on_arrival);
         let copies = all.clone().filter(|(arrival, _)| **arrival == Arrival::Copy);
         let copies = count(copies.count());
-        let dead = all.filter(|(arrival, refused)| match arrival {
-            Arrival::New => *refused,
+        let dead = all.filter(|(arrival, is_dead)| match arrival {
+            Arrival::New => *is_dead,
             Arrival::Copy => false,
             Arrival::Other => true,
         });
@@ -63,7 +63,7 @@ impl Session {
         for problem in &batch.unreadable {
             self.report_unreadable(problem);
         }
-        for problem in &batch.refused {
+        for problem in &batch.problems {
             self.tally.note(problem);
         }
         if batch.last.0 > 0 {

@@ -33,7 +33,7 @@ fn a_call_is_read_unchanged() {
     };
     assert_eq!((&*event.payload, &*event.source), (line, "shop"));
     assert_eq!((event.kind, &*event.message_id), (Some(EventType::Identify), "made"));
-    assert_eq!((event.received_at, &event.refused), (now(), &None));
+    assert_eq!((event.received_at, &event.dead), (now(), &None));
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_line_is_the_body_of_a_batch_or_contains_one() {
         assert_eq!(ids, ["m", "made", "made-2"], "{line}");
         assert_eq!(events[0].at.to_string(), "2026-01-02T12:00:05.000Z");
         assert!(events[0].envelope.as_deref().unwrap().contains("\"go\""));
-        assert!(events[1].refused.is_none() && events[2].refused.is_some());
+        assert!(events[1].dead.is_none() && events[2].dead.is_some());
     }
     let single = json!({"userId": "ann", "createdAt": "", "payload": with(&json!({}))});
     assert_eq!(read(&single.to_string()).unwrap()[0].message_id, "m");
@@ -101,7 +101,7 @@ fn json_that_is_no_call_is_dead_and_a_line_that_is_not_json_is_an_error() {
         r#"{"data":{"id":"x"}}"#,
     ] {
         let events = read(line).unwrap();
-        assert!(events.iter().all(|event| event.refused.is_some()), "{line}");
+        assert!(events.iter().all(|event| event.dead.is_some()), "{line}");
         assert_eq!(events.len(), 1, "{line}");
     }
     for line in ["{", "no", "{} {}", "{\"type\":\"track\",}"] {
@@ -115,9 +115,9 @@ fn json_that_is_no_call_is_dead_and_a_line_that_is_not_json_is_an_error() {
 
 #[test]
 fn a_call_with_an_unreadable_time_is_not_dated_to_its_import() {
-    let refused = |times: &Value| read(&with(times).to_string()).unwrap().remove(0).refused;
+    let dead_reason = |times: &Value| read(&with(times).to_string()).unwrap().remove(0).dead;
     let unreadable = json!({"timestamp": "01/05/2026 10:00"});
-    assert!(refused(&unreadable).unwrap().code == "time_unreadable");
+    assert!(dead_reason(&unreadable).unwrap().code == "time_unreadable");
     for dated in [
         json!({"timestamp": "01/05/2026 10:00", "receivedAt": "2026-01-05T10:00:00Z"}),
         json!({"timestamp": "01/05/2026 10:00", "originalTimestamp": "2026-01-05T10:00:00Z"}),
@@ -125,6 +125,6 @@ fn a_call_with_an_unreadable_time_is_not_dated_to_its_import() {
         json!({"timestamp": null}),
         json!({}),
     ] {
-        assert_eq!(refused(&dated), None, "{dated}");
+        assert_eq!(dead_reason(&dated), None, "{dated}");
     }
 }

@@ -27,7 +27,7 @@ fn a_call_is_stored_byte_for_byte() {
     let batch = format!("{{\"batch\":[ {odd} ,{odd}]}}");
     for event in events("/v1/batch", &batch) {
         assert_eq!(event.payload, odd);
-        assert_eq!(event.refused, None);
+        assert_eq!(event.dead, None);
         assert_eq!(event.name.as_deref(), Some("éé"));
         assert_eq!(event.identifiers[0].to_string(), "user:7");
     }
@@ -74,10 +74,7 @@ fn one_bad_call_does_not_affect_the_others() {
         track(&json!({})),
     );
     let events = events("/v1/batch", &body);
-    let codes: Vec<Option<&str>> = events
-        .iter()
-        .map(|event| Some(&*event.refused.as_ref()?.code))
-        .collect();
+    let codes: Vec<Option<&str>> = events.iter().map(|event| Some(&*event.dead.as_ref()?.code)).collect();
     assert_eq!(
         codes,
         [
@@ -103,7 +100,7 @@ fn one_bad_call_does_not_affect_the_others() {
 #[test]
 fn a_batch_of_only_bad_calls_is_stored_too() {
     let events = events("/v1/batch", r#"{"batch":[null,{"type":"order"}]}"#);
-    assert!(events.iter().all(|event| event.refused.is_some()));
+    assert!(events.iter().all(|event| event.dead.is_some()));
 }
 
 #[test]
@@ -177,7 +174,7 @@ fn empty_fields_of_real_sdks_are_accepted() {
         ("/v1/alias", r#"{"userId":"u"}"#),
         ("/v1/group", "\u{feff}{\"userId\":\"u\"}"),
     ] {
-        assert_eq!(event(path, body).refused, None, "{body}");
+        assert_eq!(event(path, body).dead, None, "{body}");
     }
 }
 

@@ -65,7 +65,7 @@ fn an_undeliverable_call_is_stored_as_dead_even_if_it_is_the_only_one() {
     ] {
         for body in [call.to_owned(), format!("[{call}]")] {
             let kept = event("/v1/webhook", &body);
-            assert!(kept.refused.unwrap().code == code, "{body}");
+            assert!(kept.dead.unwrap().code == code, "{body}");
             assert_eq!((kept.payload.as_str(), kept.message_id.as_str()), (call, "m"));
         }
     }
@@ -88,8 +88,8 @@ fn only_a_source_with_the_right_to_delete_deletes() {
         for key in ["dev", "wk_shop"] {
             let body = format!("{{\"batch\":[{delete}]}}");
             let kept = decide(path, &[("x-write-key", key)], body.into()).unwrap();
-            let refused = kept.events[0].refused.as_ref().unwrap();
-            assert!(refused.text.starts_with("delete_not_allowed: "), "{refused}");
+            let reason = kept.events[0].dead.as_ref().unwrap();
+            assert!(reason.text.starts_with("delete_not_allowed: "), "{reason}");
             // Its identifiers are kept, so that the operator sees them.
             assert_eq!(kept.events[0].identifiers[0].to_string(), "user:victim");
         }
@@ -102,26 +102,26 @@ fn only_a_source_with_the_right_to_delete_deletes() {
     let signed = signature(delete);
     let headers = [("x-write-key", "wk_segment"), ("x-signature", &*signed)];
     let kept = decide("/v1/webhook", &headers, delete.into()).unwrap();
-    assert_eq!(kept.events[0].refused, None);
+    assert_eq!(kept.events[0].dead, None);
 }
 
 #[test]
 fn after_a_signed_call_only_calls_of_its_type_are_accepted() {
     let delete = r#"{"type":"delete","userId":"victim"}"#;
-    let refused = |first: &str, calls: &[&str]| -> Vec<bool> {
+    let unsigned = |first: &str, calls: &[&str]| -> Vec<bool> {
         let body = format!("[{}]", calls.join(","));
         let headers = [("x-write-key", "wk_segment"), ("x-signature", &*signature(first))];
         let events = decide("/v1/webhook", &headers, body.into()).unwrap().events;
-        let not_signed = |event: &NewEvent| event.refused.as_ref().is_some_and(|reason| reason.code == "not_signed");
+        let not_signed = |event: &NewEvent| event.dead.as_ref().is_some_and(|reason| reason.code == "not_signed");
         events.iter().map(not_signed).collect()
     };
     let identify = r#"{"type":"identify","userId":"u"}"#;
     assert_eq!(
-        refused(SEGMENT, &[SEGMENT, RUDDER, identify, delete]),
+        unsigned(SEGMENT, &[SEGMENT, RUDDER, identify, delete]),
         [false, false, true, true]
     );
-    assert_eq!(refused(delete, &[delete, delete]), [true, true]);
-    assert_eq!(refused(delete, &[delete]), [false]);
+    assert_eq!(unsigned(delete, &[delete, delete]), [true, true]);
+    assert_eq!(unsigned(delete, &[delete]), [false]);
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub struct PlannedDelivery {
     /// The body, which is frozen from now on; `None` if it depends on the answer to an earlier request.
     pub request: Option<String>,
     /// Why it is never sent; `None` if it is to be sent.
-    pub refused: Option<Reason>,
+    pub rejected: Option<Reason>,
     /// Warnings of the mapper, for example about values that Klaviyo accepts and then ignores.
     pub warnings: Vec<String>,
 }

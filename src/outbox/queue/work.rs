@@ -94,7 +94,7 @@ pub(in crate::outbox) const DELIVERIES: &str = "
 const FORMER: &str = "
     SELECT d.kind, d.metric, d.event_key, d.list_id, d.request, d.warnings,
            iif(d.status = 'rejected' AND NOT EXISTS (SELECT 1 FROM attempt AS a WHERE a.delivery_id = d.id),
-               d.reason, NULL) AS refused, d.reason_code
+               d.reason, NULL) AS rejected, d.reason_code
     FROM event AS e JOIN delivery AS d ON d.event_id = e.id
      AND d.generation = (SELECT max(f.generation) FROM delivery AS f WHERE f.event_id = e.id AND f.generation < e.generation)
     WHERE e.id = ?1 ORDER BY d.position";
@@ -231,7 +231,7 @@ fn planned_of(row: &SqliteRow) -> Result<PlannedDelivery, sqlx::Error> {
         event_key: row.try_get("event_key")?,
         list_id: row.try_get("list_id")?,
         request: row.try_get("request")?,
-        refused: rows::reason(row, "refused", "reason_code")?,
+        rejected: rows::reason(row, "rejected", "reason_code")?,
         warnings: warnings
             .map(|lines| lines.lines().map(str::to_owned).collect())
             .unwrap_or_default(),

@@ -61,7 +61,7 @@ pub(super) fn event(message: &str, users: &[&str]) -> NewEvent {
         identifiers,
         payload: format!(r#"{{"messageId":"{message}", "n": 1.10}}"#),
         envelope: None,
-        refused: None,
+        dead: None,
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) fn planned(key: Option<&str>) -> PlannedDelivery {
         event_key: key.map(str::to_owned),
         list_id: None,
         request: Some("{}".to_owned()),
-        refused: None,
+        rejected: None,
         warnings: Vec::new(),
     }
 }
@@ -333,7 +333,7 @@ async fn a_refused_event_is_dead_with_its_reason_and_blocks_nobody() {
     let files = files();
     let outbox = files.open().await;
     let mut bad = event("bad", &["a"]);
-    bad.refused = Some(because("event_not_defined: no name"));
+    bad.dead = Some(because("event_not_defined: no name"));
     bad.kind = None;
     outbox.intake().append(vec![bad, event("good", &["a"])]).await.unwrap();
     assert_eq!(claim_all(&outbox).await, [2]);

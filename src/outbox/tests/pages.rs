@@ -11,7 +11,7 @@ async fn numbers(outbox: &Outbox, selection: &Selection) -> Vec<i64> {
 
 fn dead(message: &str, user: &str, code: &str) -> NewEvent {
     NewEvent {
-        refused: Some(Reason::new(code.to_owned(), format!("{message} is refused"))),
+        dead: Some(Reason::new(code.to_owned(), format!("{message} is dead"))),
         ..event(message, &[user])
     }
 }
@@ -51,7 +51,7 @@ async fn dead_events_are_grouped_by_the_code_of_their_reason() {
         (&*largest.code, largest.count, largest.people, largest.sample),
         ("klaviyo_404_not_found", 3, 2, EventId(3))
     );
-    assert_eq!(largest.example, "m2 is refused");
+    assert_eq!(largest.example, "m2 is dead");
     assert_eq!(largest.first, NOW);
     assert_eq!(largest.last.as_millis(), NOW.as_millis() + 2);
     let counts = outbox.status(NOW).await.unwrap().dead;

@@ -122,7 +122,7 @@ fn sent(endpoint: Endpoint, head: &Head, body: &[u8], coding: Option<&str>) -> R
         is_heavy,
         has_key,
         ..
-    } = taken.inspect_err(refused)?;
+    } = received.inspect_err(refused)?;
     let text = request.body.as_str();
     let estimate = cost(text);
     if is_heavy && !has_key {
@@ -229,7 +229,7 @@ fn kept(event: &NewEvent, body: &str, call: Option<&Value>, garbage: &GarbageIds
     assert!(*received_at == NOW && *at <= NOW, "{at}");
     assert!(body.contains(payload.as_str()));
     serde_json::from_str::<&RawValue>(payload).expect("what is kept is JSON");
-    if let Some(reason) = &event.refused {
+    if let Some(reason) = &event.dead {
         assert!(!reason.text.contains(CANARY), "{reason}");
         assert!(reason.text.contains(": "), "{reason}");
         return;

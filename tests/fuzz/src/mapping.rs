@@ -35,7 +35,7 @@ pub fn target(data: &[u8]) {
     let config = IngestConfig::default();
     let mapping = &settings.mapping;
     let mut event = ingest::preview(&call, &config, &mapping.garbage_ids, NOW);
-    if event.refused.is_some() {
+    if event.dead.is_some() {
         return;
     }
     let around = envelope.and_then(|envelope| Envelope::read(envelope.into()).ok());

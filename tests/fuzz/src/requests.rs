@@ -42,14 +42,14 @@ pub(crate) fn check(planned: &[Planned], names: &[Identifier], now: Timestamp) {
         let Planned {
             request,
             body,
-            refused,
+            rejected,
             warnings,
             rules,
         } = one;
         assert!(warnings.iter().all(|warning| !warning.to_string().is_empty()));
         assert!(rules.iter().all(|rule| rule.field.starts_with("/data")));
-        if let Some(refused) = refused {
-            assert!(!refused.to_string().is_empty());
+        if let Some(rejected) = rejected {
+            assert!(!rejected.to_string().is_empty());
             continue;
         }
         named(request, names);

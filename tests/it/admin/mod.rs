@@ -109,9 +109,9 @@ impl Port {
             .into();
         events.push(event("u2", 4, EventType::Identify));
         for number in [5, 6] {
-            let refused = Some(Reason::new("no_user_anon_id", "no_user_anon_id: nobody is named"));
+            let dead = Some(Reason::new("no_user_anon_id", "no_user_anon_id: nobody is named"));
             events.push(NewEvent {
-                refused,
+                dead,
                 ..event("u3", number, EventType::Track)
             });
         }
@@ -148,6 +148,6 @@ fn event(user: &str, number: u64, kind: EventType) -> NewEvent {
         identifiers: Vec::from_iter(Identifier::new(IdentifierKind::UserId, user)),
         payload: format!(r#"{{"userId":"{user}","event":"Step","writeKey":"wk_secret_key"}}"#),
         envelope: None,
-        refused: None,
+        dead: None,
     }
 }

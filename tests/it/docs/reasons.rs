@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use klaviyo_relay::ingest::Flaw;
 use klaviyo_relay::klaviyo;
-use klaviyo_relay::mapper::{Note, Refusal, Skip, Warning};
+use klaviyo_relay::mapper::{Note, Rejection, Skip, Warning};
 use klaviyo_relay::model::ReasonCode;
 use klaviyo_relay::operator::advice;
 use klaviyo_relay::outbox::reasons;
@@ -21,7 +21,7 @@ of dead letters group by it, and `--code` (`code=` in the API and on the page) f
 
 ## Reasons
 
-Why an event or a request is in its state. A refused event has the reason of its first refused request.
+Why an event or a request is in its state. A dead event has the reason of its first rejected request.
 ";
 
 const KLAVIYO: &str = "
@@ -39,7 +39,7 @@ fn given() -> [(&'static str, &'static [ReasonCode]); 5] {
     [
         ("on arrival: dead", Flaw::CODES),
         ("mapping: skipped", Skip::CODES),
-        ("mapping: refused before it is sent", Refusal::CODES),
+        ("mapping: rejected before it is sent", Rejection::CODES),
         ("delivery", Cause::CODES),
         ("outbox, by a command, a restart or an earlier delivery", reasons::CODES),
     ]

@@ -96,7 +96,7 @@ impl Filled {
             identifiers: Vec::from_iter(Identifier::new(IdentifierKind::UserId, "019mr8mf4r")),
             payload: r#"{"userId":"019mr8mf4r","event":"Order Completed","properties":{"revenue":25}}"#.to_owned(),
             envelope: None,
-            refused: None,
+            dead: None,
         };
         outbox.intake().append(vec![order]).await.unwrap();
         Self { dir, _outbox: outbox }

@@ -55,7 +55,7 @@ async fn every_malformed_request_gets_an_error_that_names_a_fix() {
         assert_eq!(answer.header("www-authenticate"), "", "{name}");
         if answer.status == 200 {
             assert_eq!(answer.text, r#"{"success":true}"#);
-            for code in row["refused"].as_array().unwrap() {
+            for code in row["dead"].as_array().unwrap() {
                 match code.as_str().unwrap() {
                     "" => good += 1,
                     code => dead.push(code),

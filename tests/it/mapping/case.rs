@@ -157,7 +157,7 @@ impl Case {
             Expected::Skipped(reason) => json!({ "skipped": reason }),
             Expected::Requests(requests) => {
                 let whole = |request: &Value| {
-                    let mut whole = json!({"method": "POST", "refused": null, "warnings": []});
+                    let mut whole = json!({"method": "POST", "rejected": null, "warnings": []});
                     whole
                         .as_object_mut()
                         .unwrap()
@@ -191,7 +191,7 @@ fn described(planned: &Planned) -> Value {
         "method": target.method,
         "path": target.path,
         "body": body(&planned.request),
-        "refused": planned.refused.as_ref().map(ToString::to_string),
+        "rejected": planned.rejected.as_ref().map(ToString::to_string),
         "warnings": planned.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }

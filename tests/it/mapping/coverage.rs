@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use klaviyo_relay::mapper::{Mapped, Note, Refusal, Skip, Warning};
+use klaviyo_relay::mapper::{Mapped, Note, Rejection, Skip, Warning};
 use klaviyo_relay::model::{DeliveryKind, ReasonCode, Side};
 use klaviyo_relay::segment::find;
 use serde_json::{Map, Value, json};
@@ -163,7 +163,7 @@ fn every_reason_has_a_case() {
             Ok(Mapped::Skipped(skip)) => drop(shown.insert(skip.code())),
             Ok(Mapped::Requests(planned)) => {
                 shown.extend(planned.iter().flat_map(|one| &one.warnings).map(Warning::code));
-                shown.extend(planned.iter().filter_map(|one| Some(one.refused.as_ref()?.code())));
+                shown.extend(planned.iter().filter_map(|one| Some(one.rejected.as_ref()?.code())));
             }
             Err(_) => {}
         }
@@ -187,7 +187,7 @@ fn every_reason_has_a_code_and_a_meaning_of_its_own() {
 }
 
 fn reasons() -> impl Iterator<Item = &'static ReasonCode> {
-    [Skip::CODES, Refusal::CODES, Warning::CODES].into_iter().flatten()
+    [Skip::CODES, Rejection::CODES, Warning::CODES].into_iter().flatten()
 }
 
 #[test]

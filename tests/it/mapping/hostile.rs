@@ -142,9 +142,9 @@ fn check(payload: &Value, settings: &MappingConfig, side: Side) -> bool {
 /// Every body is JSON; what may be sent names a person, by nothing but the names the call waited for.
 fn check_request(planned: &Planned, names: &[Identifier], payload: &Value) {
     use IdentifierKind::{AnonymousId, Email, Phone, UserId};
-    // A refused body may nest one level deeper than this reader reads.
+    // A rejected body may nest one level deeper than this reader reads.
     if let Some(body) = planned.request.body()
-        && planned.refused.is_none()
+        && planned.rejected.is_none()
     {
         let body: Value = serde_json::from_str(&body).unwrap();
         assert!(body.pointer("/data/attributes").is_some(), "{body}");
@@ -173,13 +173,13 @@ fn check_request(planned: &Planned, names: &[Identifier], payload: &Value) {
         let anonymous = kind == UserId && knows(AnonymousId, name);
         assert!(knows(kind, name) || anonymous, "{kind} was not waited for: {payload}");
     }
-    assert!(count > 0 || planned.refused.is_some(), "nobody is named: {payload}");
+    assert!(count > 0 || planned.rejected.is_some(), "nobody is named: {payload}");
 }
 
 /// No two events of one call that may be sent share a metric and an `$event_id`, unless the caller chose it himself.
 fn check_keys(planned: &[Planned], payload: &Value) {
     let mut keys = BTreeSet::new();
-    for one in planned.iter().filter(|one| one.refused.is_none()) {
+    for one in planned.iter().filter(|one| one.rejected.is_none()) {
         let Request::Event(event) = &one.request else {
             continue;
         };

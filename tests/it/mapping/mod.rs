@@ -18,7 +18,7 @@ use klaviyo_relay::klaviyo::Request;
 pub(crate) fn mapped_requests() -> Vec<Vec<Request>> {
     let sent = |case: &Case| {
         let planned = case.requests(false).into_iter();
-        let sent = planned.filter(|planned| planned.refused.is_none());
+        let sent = planned.filter(|planned| planned.rejected.is_none());
         sent.map(|planned| planned.request).collect()
     };
     let all: Vec<Vec<Request>> = Case::all().iter().map(sent).collect();

@@ -218,13 +218,13 @@ impl History {
         stored.unwrap();
     }
 
-    /// A new message, sometimes one that is known or refused, and its place in the model.
+    /// A new message, sometimes one that is known or dead, and its place in the model.
     fn arriving(&mut self) -> NewEvent {
         self.model.last += 1;
         let kinds = self.chance.below(20);
         let (first, next) = (self.messages.start, self.messages.end);
         let known = kinds == 0 && next > first;
-        let refused = kinds == 1;
+        let dead = kinds == 1;
         let message = if known {
             first + self.chance.below(next - first)
         } else {
@@ -239,14 +239,14 @@ impl History {
             self.people.push(identifiers.clone());
             identifiers
         };
-        let event = new_event(message, &identifiers, refused, self.now);
+        let event = new_event(message, &identifiers, dead, self.now);
         if !known {
             self.model.events.push(Modelled {
                 id: self.model.last,
                 place: self.model.last,
                 identifiers,
                 due: self.now,
-                state: if refused {
+                state: if dead {
                     State::Ended(EventStatus::Dead)
                 } else {
                     State::Waiting
@@ -428,7 +428,7 @@ impl History {
     }
 }
 
-fn new_event(message: u64, identifiers: &BTreeSet<u64>, refused: bool, now: Timestamp) -> NewEvent {
+fn new_event(message: u64, identifiers: &BTreeSet<u64>, dead: bool, now: Timestamp) -> NewEvent {
     let kinds = [
         IdentifierKind::UserId,
         IdentifierKind::AnonymousId,
@@ -451,7 +451,7 @@ fn new_event(message: u64, identifiers: &BTreeSet<u64>, refused: bool, now: Time
         identifiers: identifiers.iter().map(identifier).collect(),
         payload: "{}".to_owned(),
         envelope: None,
-        refused: refused.then(|| Reason::new("never_valid", "never valid")),
+        dead: dead.then(|| Reason::new("never_valid", "never valid")),
     }
 }
 

@@ -270,17 +270,17 @@ async fn a_held_event_is_released_or_discarded() {
 #[tokio::test]
 async fn an_event_that_is_dead_on_arrival_shows_its_text_whatever_it_is() {
     let pages = Pages::new().await;
-    let refused = NewEvent {
+    let dead = NewEvent {
         payload: "<b>no JSON</b> at all".to_owned(),
         ..event("<b>no JSON</b> at all")
     };
-    assert!(refused.refused.is_some());
+    assert!(dead.dead.is_some());
     pages
         .outbox
         .intake()
         .append(vec![NewEvent {
             message_id: "m".to_owned(),
-            ..refused
+            ..dead
         }])
         .await
         .unwrap();

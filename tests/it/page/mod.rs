@@ -224,8 +224,8 @@ fn shop() -> Vec<NewEvent> {
         )
     };
     let days_ago = Timestamp::from_millis(SystemClock.now().as_millis() - 48 * 3_600_000);
-    let refused = |number| NewEvent {
-        refused: Some(Reason::new(
+    let dead = |number| NewEvent {
+        dead: Some(Reason::new(
             "klaviyo_400_invalid_email",
             "invalid: 'joe@shop.example' is no address",
         )),
@@ -248,8 +248,8 @@ fn shop() -> Vec<NewEvent> {
             name: Some("Home".to_owned()),
             ..event(4, EventType::Page, &[(IdentifierKind::UserId, "u2")])
         },
-        refused(5),
-        refused(6),
+        dead(5),
+        dead(6),
     ]
 }
 
@@ -268,7 +268,7 @@ fn event(number: i64, kind: EventType, people: &[(IdentifierKind, &str)]) -> New
         identifiers: people.collect(),
         payload: format!(r#"{{"type":"{kind}","messageId":"m-{number}","writeKey":"wk_secret"}}"#),
         envelope: None,
-        refused: None,
+        dead: None,
     }
 }
 
@@ -287,7 +287,7 @@ fn hostile(number: i64) -> NewEvent {
         source: all.clone(),
         message_id: format!("{all}{number}"),
         name: Some(all.clone()),
-        refused: Some(Reason::new("because", all.clone())),
+        dead: Some(Reason::new("because", all.clone())),
         payload: serde_json::json!({"type": "track", "event": all, "userId": all}).to_string(),
         ..event(number, EventType::Track, &[(IdentifierKind::UserId, &all)])
     }

@@ -87,14 +87,14 @@ pub(super) fn event(user: &str, number: u64) -> NewEvent {
         identifiers: Vec::from_iter(Identifier::new(IdentifierKind::UserId, user)),
         payload: "{}".to_owned(),
         envelope: None,
-        refused: None,
+        dead: None,
     }
 }
 
 /// One that is dead for this reason.
 pub(super) fn dead(user: &str, number: u64, code: &str, text: &str) -> NewEvent {
     NewEvent {
-        refused: Some(Reason::new(code.to_owned(), text)),
+        dead: Some(Reason::new(code.to_owned(), text)),
         ..event(user, number)
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn planned(kind: DeliveryKind) -> PlannedDelivery {
         event_key: None,
         list_id: None,
         request: Some(r#"{"data":{}}"#.to_owned()),
-        refused: None,
+        rejected: None,
         warnings: Vec::new(),
     }
 }

@@ -8,9 +8,9 @@ INSERT INTO event (id, source, message_id, type, name, profile, at_ms, received_
                    queue_pos, run_after_ms, generation, generation_ms, consent, backfill, finished_ms, order_id, traceparent)
 SELECT m.event_id, m.source, m.message_id, j.value ->> 'type', j.value ->> 'name', j.value ->> 'profile',
        j.value ->> 'at_ms', m.received_ms,
-       iif(j.value ->> 'refused' IS NULL, 'pending', 'dead'), j.value ->> 'refused', j.value ->> 'refused_code', m.event_id,
+       iif(j.value ->> 'reason' IS NULL, 'pending', 'dead'), j.value ->> 'reason', j.value ->> 'reason_code', m.event_id,
        m.received_ms, coalesce(j.value ->> 'generation', 1), m.received_ms, coalesce(j.value ->> 'consent', 0),
-       coalesce(j.value ->> 'backfill', 0), iif(j.value ->> 'refused' IS NULL, NULL, m.received_ms),
+       coalesce(j.value ->> 'backfill', 0), iif(j.value ->> 'reason' IS NULL, NULL, m.received_ms),
        j.value ->> 'order_id', j.value ->> 'traceparent'
 FROM json_each(?1) AS j
 JOIN message AS m

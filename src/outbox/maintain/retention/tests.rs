@@ -208,7 +208,7 @@ async fn the_file_gets_smaller_round_by_round() {
     let events = (0..3000).map(|number| {
         let mut event = event(&format!("m{number}"), &[]);
         event.payload = format!(r#"{{"filler":"{}"}}"#, "x".repeat(4000));
-        event.refused = Some(because("because"));
+        event.dead = Some(because("because"));
         event
     });
     outbox.intake().append(events.collect()).await.unwrap();
