@@ -122,7 +122,7 @@ settings! {
         allowed_origins: Vec<String> = Vec::new(), origins();
 
         /// For a source that is Segment forwarding events: the shared secret set there. With it, the source's calls are
-        /// taken at `/v1/webhook` alone, and each request there must carry `X-Signature` beside the key.
+        /// accepted at `/v1/webhook` alone, and each request there must carry `X-Signature` beside the key.
         shared_secret: Option<SecretString> = None, secret(SHARED_SECRET, check_shared_secret).optional()
             .examples(&["\"env:SEGMENT_SHARED_SECRET\""]);
     }

@@ -24,14 +24,14 @@ settings! {
     /// Where requests go.
     pub struct KlaviyoConfig, checked by Self::require_private_key {
         /// "sandbox": a Klaviyo inside the program, which checks requests as the real one does and keeps what it got;
-        /// nothing reaches Klaviyo. Or a URL: `https://a.klaviyo.com` is the real one. Plain http is taken for this
+        /// nothing reaches Klaviyo. Or a URL: `https://a.klaviyo.com` is the real one. Plain http is accepted for this
         /// machine alone, since the private key would travel unencrypted.
         // A file that forgets it must not look delivered: the sandbox has to be configured.
         endpoint: Endpoint = Endpoint::Sandbox, text(ENDPOINT, endpoint, Endpoint::text).required().restart();
 
         /// Klaviyo's private API key, with write access to Events, Profiles, Lists and Subscriptions, and read access
         /// to Accounts if the outbox is to name the account. Required when `endpoint` is a URL. Klaviyo refuses a key
-        /// it does not know: then everything waits and nothing is lost. Another key is taken on reload when Klaviyo
+        /// it does not know: then everything waits and nothing is lost. Another key is accepted on reload when Klaviyo
         /// says that it belongs to the same account; otherwise the former one stays, and the log says why. A key for
         /// another endpoint, or for the sandbox, needs a restart.
         // A key for another endpoint must not be shown to this one; the sandbox in the program keeps the first one.

@@ -33,13 +33,13 @@ const REFERENCE_INTRO: [&str; 4] = [
     "The configuration is the file that `--config` names, else the one that the variable `KLAVIYO_RELAY_CONFIG` \
      names, else `config.toml` in the current folder. All mistakes of a file are reported at once, each with the \
      nearest known key. A file with mistakes changes nothing in a running daemon: the log has every one, and \
-     `status`, `/readyz`, the page and a metric say so until a file is taken.",
+     `status`, `/readyz`, the page and a metric say so until a file is accepted.",
     "What is in progress at a reload ends with the settings it began with. The log names the keys that changed, and \
      those that need a restart. Events that were mapped before are sent as they were mapped; a `replay` maps them \
      again.",
     "A secret that has quotes around it inside its variable is refused: `docker run --env-file` keeps those that a file has. \
      Of a configuration that is no file on the disk (`--config <(sops -d …)`), give all paths from the root: they are \
-     relative to its folder, `/dev/fd`. Another `klaviyo.private_key` is taken at a reload when Klaviyo answers that it \
+     relative to its folder, `/dev/fd`. Another `klaviyo.private_key` is accepted at a reload when Klaviyo answers that it \
      belongs to the same account, for which it needs the scope `accounts:read`; otherwise the former one stays, and the log \
      says why.",
     "This page is generated from the declarations in `src/config`, as `config.toml` is.",

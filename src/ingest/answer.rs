@@ -51,7 +51,7 @@ pub enum Rejection {
     SignatureWrong,
     /// A source with signed calls, at a path without signatures.
     #[error(
-        "this source has a `shared_secret`, so its calls are taken at /v1/webhook alone; give an SDK a source of its \
+        "this source has a `shared_secret`, so its calls are accepted at /v1/webhook alone; give an SDK a source of its \
          own in the relay's config.toml"
     )]
     WebhookOnly,

@@ -54,7 +54,7 @@ reasons! {
         DeleteNotAllowed = "delete_not_allowed";
         /// A call of an array whose signature does not cover it.
         #[error(
-            "the array's signature is of its first call alone: calls of another type and deletions are not taken from it; \
+            "the array's signature is of its first call alone: calls of another type and deletions are not accepted from it; \
              have each sent and signed alone"
         )]
         NotSigned = "not_signed";

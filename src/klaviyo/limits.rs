@@ -1,7 +1,7 @@
 //! What Klaviyo limits, one name each.
 //!
 //! Sizes are published in "KB" and "MB" without saying which; the larger reading is taken. Klaviyo's own refusal is
-//! as final as ours, so the larger reading can cost a request and never an event that Klaviyo would have taken.
+//! as final as ours, so the larger reading can cost a request and never an event that Klaviyo would have accepted.
 
 const KB: usize = 1024;
 
@@ -61,7 +61,7 @@ pub const MAX_BULK_EVENTS: usize = 1000;
 pub const MAX_BULK_PROFILES: usize = 10_000;
 
 /// Bytes of a bulk job's body: Klaviyo's 5 MB in the smaller reading, less 2 %. The larger reading could cost a whole
-/// job of events that Klaviyo would have taken.
+/// job of events that Klaviyo would have accepted.
 pub const MAX_JOB_BYTES: usize = 4_900_000;
 
 /// Bytes of a single event's body that may travel in a bulk job: 95 KB in the smaller reading, so that neither its

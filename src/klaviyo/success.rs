@@ -26,7 +26,7 @@ pub enum SuccessBody {
 }
 
 impl Success {
-    /// Events and jobs without an id: taken to be worked on later.
+    /// Events and jobs without an id: accepted, to be processed later.
     pub const ACCEPTED: Self = Self::of(&[202], SuccessBody::Empty);
     /// An import job, which has an id to poll it by.
     pub const JOB: Self = Self::of(&[202], SuccessBody::Resource);

@@ -103,7 +103,7 @@ fn of_arrival(code: &str) -> Option<Advice> {
         | "name_not_string"
         | "category_not_string" => SENDER,
         "event_too_large" => other(
-            "Have less sent, or raise [ingest] max_event_bytes so that such calls are taken. Those here are kept whole: \
+            "Have less sent, or raise [ingest] max_event_bytes so that such calls are accepted. Those here are kept whole: \
              a replay sends them, within Klaviyo's own limits.",
         ),
         "delete_not_allowed" => other(
@@ -162,7 +162,7 @@ fn of_delivery(code: &str) -> Option<Advice> {
              Look at what is special about them before you replay them.",
         ),
         "subscription_answer_lost" => other(
-            "Klaviyo may have taken it. Look there first: subscribing again lifts an unsubscribe that came since. \
+            "Klaviyo may have accepted it. Look there first: subscribing again lifts an unsubscribe that came since. \
              Replay those that are not there.",
         ),
         "profile_not_accepted" => other("Correct why the profile was refused, then replay these."),

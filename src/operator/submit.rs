@@ -52,10 +52,10 @@ pub enum SubmitError {
     #[error("failed to find the stored call")]
     Read(#[source] ReadError),
     /// An event with this message id was stored before, and was deleted since.
-    #[error("a call with this messageId was taken before, and is no longer kept; give it another messageId")]
+    #[error("a call with this messageId was accepted before, and is no longer kept; give it another messageId")]
     Gone,
     /// The `messageId` belongs to another call.
-    #[error("another call was taken before with this messageId; give this one a messageId of its own")]
+    #[error("another call was accepted before with this messageId; give this one a messageId of its own")]
     Other,
 }
 

@@ -152,7 +152,7 @@ fn every_mistake_of_an_invalid_file_is_reported() {
     let update = std::env::var_os("RELAY_TESTS_UPDATE").is_some();
     for case in cases {
         let text = fs::read_to_string(&case).unwrap();
-        let error = parse(&text).expect_err(&format!("{} was taken", case.display()));
+        let error = parse(&text).expect_err(&format!("{} was accepted", case.display()));
         let error = format!("{error}\n");
         let expected = case.with_extension("txt");
         if update {
@@ -343,7 +343,7 @@ pk_S"#,
 
 #[test]
 fn a_secret_is_never_shown() {
-    let (mut taken, mut refused) = (0, 0);
+    let (mut accepted, mut rejected) = (0, 0);
     for key in [
         "klaviyo.private_key",
         "admin.token",
@@ -378,11 +378,11 @@ fn a_secret_is_never_shown() {
             let text = format!("{endpoint}\n{SOURCE}{header}\n{inside}\n{line}\n");
             let shown = match parse(&text) {
                 Ok(config) => {
-                    taken += 1;
+                    accepted += 1;
                     format!("{config:?} {config:#?} {:?}", config.warnings)
                 }
                 Err(error) => {
-                    refused += 1;
+                    rejected += 1;
                     let source = std::error::Error::source(&error).map(ToString::to_string);
                     format!("{error} {error:?} {error:#?} {source:?}")
                 }
@@ -392,7 +392,10 @@ fn a_secret_is_never_shown() {
             assert!(!shown.contains(SECRET), "{text}\n{shown}");
         }
     }
-    assert!(taken >= 6 && refused >= 40, "{taken} taken, {refused} refused");
+    assert!(
+        accepted >= 6 && rejected >= 40,
+        "{accepted} accepted, {rejected} rejected"
+    );
 }
 
 #[test]

@@ -233,7 +233,7 @@ fn dead(screen: &mut Screen, status: &Status) {
     }
     if overview.unknown_subscriptions > 0 {
         screen.section(format_args!(
-            "subscriptions sent and never answered: {}; Klaviyo may have taken them (the view `deliveries`, \
+            "subscriptions sent and never answered: {}; Klaviyo may have accepted them (the view `deliveries`, \
              status = 'unknown' and kind = 'subscription')",
             overview.unknown_subscriptions
         ));

@@ -239,7 +239,7 @@ fn unknown(data: &OverviewData) -> Option<Alert> {
     if count == 0 {
         return None;
     }
-    let words = html! { (format::counted(count, "subscription")) " got no answer: Klaviyo may have taken them." };
+    let words = html! { (format::counted(count, "subscription")) " got no answer: Klaviyo may have accepted them." };
     let advice = html! {
         "They are not sent again by themselves, since a person may have unsubscribed meanwhile. "
         code { "klaviyo-relay replay --consent" } " sends them."

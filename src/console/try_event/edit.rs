@@ -125,7 +125,7 @@ pub(super) fn confirm(
             h2 { "What will happen" }
             ul.means {
                 (requests(request, preview, owed))
-                li { "The call is taken in as an event of its own, behind whatever its person still waits for." }
+                li { "The call is accepted as an event of its own, behind whatever its person still waits for." }
                 (stays(original))
             }
             (form(request, input, owed))

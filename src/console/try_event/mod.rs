@@ -99,13 +99,13 @@ pub(super) async fn send(Extension(request): Extension<PageRequest>, body: Bytes
     match submit(call(&input), &source, copy_of, &settings, (outbox, intake), clock).await {
         Ok(submitted) => {
             let words = match (submitted.known, copy_of.is_some()) {
-                (true, true) => "This very copy was taken before: nothing was stored, and this is its event.",
-                (false, true) => "The edited copy was taken in. This is its event.",
+                (true, true) => "This very copy was accepted before: nothing was stored, and this is its event.",
+                (false, true) => "The edited copy was accepted. This is its event.",
                 (true, false) => {
-                    "A call with this messageId was taken before: nothing was stored, and this is its event. Leave \
+                    "A call with this messageId was accepted before: nothing was stored, and this is its event. Leave \
                      messageId out to send it again."
                 }
-                (false, false) => "The call was taken in. This is its event.",
+                (false, false) => "The call was accepted. This is its event.",
             };
             Ok(request::redirect_with_flash(&event::path(submitted.event), words))
         }
@@ -357,7 +357,7 @@ fn sending(request: &PageRequest, input: &CallForm) -> Markup {
             } @else { (edit::button(request)) }
         }
         p.hint #sending {
-            "It is taken in as a call of the source "
+            "It is accepted as a call of the source "
             @if let [source] = sources[..] { code { (source) } } @else { "you choose" }
             ", mapped as that source's calls are, and you can watch it arrive."
             @if request.admin.sandbox.is_none() { " What will be sent is shown first." }

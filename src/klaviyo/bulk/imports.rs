@@ -1,4 +1,4 @@
-//! What became of an import job: its status, and the profiles that were not taken.
+//! What became of an import job: its status, and the profiles that were not accepted.
 //!
 //! Klaviyo works through an import after it has answered; the job is polled until it is over, and then its errors
 //! are read. A job whose id was lost with the answer can be looked for among all jobs.
@@ -28,9 +28,9 @@ pub struct ImportJob {
     pub created: Option<Timestamp>,
     /// How many profiles it has; an absent count is `None`, here and below.
     pub total: Option<u64>,
-    /// How many were taken so far.
+    /// How many were accepted so far.
     pub completed: Option<u64>,
-    /// How many were not taken so far: each has an [`ImportError`].
+    /// How many were not accepted so far: each has an [`ImportError`].
     pub failed: Option<u64>,
 }
 

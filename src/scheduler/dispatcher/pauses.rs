@@ -295,7 +295,7 @@ fn reason(family: Option<Family>, why: PauseKind, failure: &Outcome, key: &Secre
 }
 
 /// The reason after a key was refused and the next probe failed in another way.
-const PROBED: &str = "it refused the key before, and has not taken it since";
+const PROBED: &str = "it refused the key before, and has not accepted it since";
 
 /// What makes Klaviyo accept requests again after this refusal; `None` where that is unknown.
 fn remedy(status: u16, key: &SecretOrigin) -> Option<String> {

@@ -33,7 +33,7 @@ reasons! {
         WithoutRefused = "sent_without_refused";
         /// The answer to a subscription was lost, and `resend_unknown_subscriptions` is off.
         #[error(
-            "the answer to this subscription was lost, so it may have been taken; it is not sent again, since \
+            "the answer to this subscription was lost, so it may have been accepted; it is not sent again, since \
              `delivery.resend_unknown_subscriptions` is false; replay it to send it again"
         )]
         SubscriptionLost = "subscription_answer_lost";

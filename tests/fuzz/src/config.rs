@@ -1,7 +1,7 @@
 //! Configuration: TOML text, or what is none, becomes a `Config` or an error.
 //!
 //! Held: the same text is read the same way twice; the mistakes of an error stand in order, each at a place that the
-//! text has, with its place in what is printed; and a secret is in nothing that is printed, whether it was taken or
+//! text has, with its place in what is printed; and a secret is in nothing that is printed, whether it was accepted or
 //! not. The secret is [`SECRET`]: what the fuzzer changes around it counts, wherever it stands as the value of a key
 //! for secrets.
 
@@ -23,14 +23,14 @@ pub fn target(data: &[u8]) {
     let printed = match parse(text) {
         Ok(config) => {
             consistent(&config);
-            let again = parse(text).expect("what was taken once is taken again");
+            let again = parse(text).expect("what was accepted once is accepted again");
             assert!(again.reloaded_from(&config).1.is_empty());
             format!("{config:?}")
         }
         Err(ConfigError::Invalid { file, problems }) => {
             placed(text, &problems);
             let error = ConfigError::Invalid { file, problems };
-            let again = parse(text).expect_err("what was refused once is refused again");
+            let again = parse(text).expect_err("what was rejected once is rejected again");
             assert_eq!(error.to_string(), again.to_string());
             assert!(error.source().is_none());
             format!("{error}\n{error:?}")

@@ -4,7 +4,7 @@
 //!
 //! Held: a page's address means what the page's filters mean, and the same filters mean the same events to the page and
 //! to the API; a time that is printed reads as the time it is; everybody who has a name is found by the name as it is
-//! kept; and a command line is taken or refused, with words.
+//! kept; and a command line is accepted or rejected, with words.
 
 use axum::http::Uri;
 use clap::Parser as _;

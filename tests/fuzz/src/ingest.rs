@@ -4,7 +4,7 @@
 //! headers are the target's own, since no fuzzer makes a checksum: with `fuzz-compress: gzip` (or `deflate`, or `raw`)
 //! the body is compressed, with `fuzz-sign: SECRET` it is signed.
 //!
-//! Held: a request is taken the same way however it is compressed; each call that is taken is valid JSON, a part of the
+//! Held: a request is accepted the same way however it is compressed; each call that is accepted is valid JSON, a part of the
 //! body byte for byte, reads back as the call that the body has at its place, and waits in the queue of everybody
 //! it names; no limit is passed; memory stays below the estimate of the cost; and no rejection repeats what was sent.
 
@@ -116,7 +116,7 @@ fn sent(endpoint: Endpoint, head: &Head, body: &[u8], coding: Option<&str>) -> R
     let (config, garbage) = (&*CONFIG, &GarbageIds::default());
     let http = http_request(head, body, coding);
     let budget = BodyBudget::new(config.max_bytes_in_progress);
-    let taken = block(receive(endpoint, http, config, &budget));
+    let received = block(receive(endpoint, http, config, &budget));
     let Received {
         request,
         is_heavy,
@@ -237,11 +237,11 @@ fn kept(event: &NewEvent, body: &str, call: Option<&Value>, garbage: &GarbageIds
     assert!(payload.len() <= CONFIG.max_event_bytes);
     let envelope = event.envelope.clone().map(Envelope::read).transpose();
     let envelope = envelope.expect("what surrounds a call was read before");
-    let read = Call::read(payload, envelope.as_ref(), *kind).expect("what is taken can be read");
+    let read = Call::read(payload, envelope.as_ref(), *kind).expect("what is accepted can be read");
     assert_eq!(Some(read.kind), *kind);
     assert_eq!(read.identifiers(garbage), event.identifiers);
     assert_eq!(read.order_id(garbage), event.order_id);
-    let value = json::from_str(&repair_surrogates(payload)).expect("what is taken can be read");
+    let value = json::from_str(&repair_surrogates(payload)).expect("what is accepted can be read");
     if let Some(call) = call {
         assert_eq!(&value, call, "another call than the body has at its place");
     }

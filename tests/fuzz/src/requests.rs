@@ -68,7 +68,7 @@ pub(crate) fn check(planned: &[Planned], names: &[Identifier], now: Timestamp) {
         }
         let by_klaviyos_id = request.body().is_none();
         if !by_klaviyos_id && is_judged_alike(&body) {
-            taken(&sandbox, request, &body);
+            accepted(&sandbox, request, &body);
         }
         imported = imported || kind == DeliveryKind::Profile;
     }
@@ -185,22 +185,22 @@ const fn is_judged_alike(body: &str) -> bool {
 }
 
 /// The sandbox takes the request as it is, alone in a job where it can be in one, and without its weaker identifiers.
-fn taken(sandbox: &Sandbox, request: &Request, body: &str) {
+fn accepted(sandbox: &Sandbox, request: &Request, body: &str) {
     let single = route(request.kind(), request.list_id());
-    taken_at(sandbox, &single, body);
+    accepted_at(sandbox, &single, body);
     if let Some(mut job) = BulkJob::new(request.kind(), request.list_id())
         && job.add(body).is_ok()
     {
-        taken_at(sandbox, &job.route(), &job.body());
+        accepted_at(sandbox, &job.route(), &job.body());
     }
     let mut less = without_weaker_identifier(body);
     while let Some(body) = less {
-        taken_at(sandbox, &single, &body);
+        accepted_at(sandbox, &single, &body);
         less = without_weaker_identifier(&body);
     }
 }
 
-fn taken_at(sandbox: &Sandbox, route: &Route, body: &str) {
+fn accepted_at(sandbox: &Sandbox, route: &Route, body: &str) {
     let request = HttpRequest::builder()
         .method(route.method)
         .uri(route.path.as_str())
@@ -213,8 +213,8 @@ fn taken_at(sandbox: &Sandbox, route: &Route, body: &str) {
     let Ok(answer) = answer.expect("a sandbox without faults answers at once");
     let status = answer.status().as_u16();
     // What cannot be known before: two of the person's names may be two people there.
-    let taken = route.success.statuses.contains(&status) || status == 409;
-    if !taken {
+    let accepted = route.success.statuses.contains(&status) || status == 409;
+    if !accepted {
         let words = axum::body::to_bytes(answer.into_body(), usize::MAX).now_or_never();
         panic!("{status} {words:?}\n{body}");
     }

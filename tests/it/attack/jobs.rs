@@ -21,7 +21,7 @@ fn identifies(number: u64) -> Vec<Call> {
 /// the last on a machine of any speed, unless the daemon waits for it.
 const JOB_TAKES: Duration = Duration::from_secs(20);
 
-/// A job is taken, the daemon ends, and comes back before the job is executed.
+/// A job is accepted, the daemon ends, and comes back before the job is executed.
 async fn outlived(name: &str, end: Ending) -> Verdict {
     let mut scene = Scene::start(name, JOBS_ABOVE_150).await;
     scene.double.fate(Fate::done(JOB_TAKES));

@@ -89,7 +89,7 @@ impl Call {
 }
 
 /// The word in a bad call's request.
-pub(super) const BAD: &str = "never-taken";
+pub(super) const BAD: &str = "never-accepted";
 
 fn user(person: &str) -> String {
     format!("user-{person}")

@@ -78,7 +78,7 @@ impl Offers {
             if answer.is_ok_and(|answer| answer.status() == 200) {
                 return;
             }
-            assert!(Instant::now() < until, "calls are not taken");
+            assert!(Instant::now() < until, "calls are not accepted");
             sleep(Duration::from_millis(50)).await;
         }
     }

@@ -156,7 +156,7 @@ fn bodies(kind: DeliveryKind, most: usize) -> Vec<String> {
     bodies.filter(|body| job.add(body).is_ok()).take(most).collect()
 }
 
-/// The places of the items that the answer to a job names; `None` when the job was taken.
+/// The places of the items that the answer to a job names; `None` when the job was accepted.
 async fn refused(account: &Account, kind: DeliveryKind, list: Option<&str>, bodies: &[String]) -> Option<Vec<usize>> {
     let mut job = BulkJob::new(kind, list).unwrap();
     for body in bodies {
@@ -172,7 +172,7 @@ async fn refused(account: &Account, kind: DeliveryKind, list: Option<&str>, bodi
 }
 
 #[tokio::test]
-async fn a_refused_job_names_its_bad_items_and_is_taken_without_them() {
+async fn a_rejected_job_names_its_bad_items_and_is_accepted_without_them() {
     let account = Account::new(Options::default());
     let planted = [
         (DeliveryKind::Event, r#""time":"2"#, r#""time":"9"#),

@@ -76,7 +76,7 @@ fn good_lines_are_stored_and_bad_ones_reported_with_their_place() {
 }
 
 #[test]
-fn gzip_of_several_members_stdin_and_several_files_are_taken() {
+fn gzip_of_several_members_stdin_and_several_files_are_accepted() {
     let bench = Bench::new();
     let members = [gzip(track(1).as_bytes()), gzip(b"\n"), gzip(track(2).as_bytes())].concat();
     // By its first bytes, whatever it is called.
@@ -159,7 +159,7 @@ fn a_second_run_skips_what_was_imported_and_a_grown_file_goes_on() {
     // The same from a pipe has no place to go on from; the made ids tell.
     let piped = bench.run_on(&first, &["import", "-"]);
     assert_eq!(piped.out, "2000 lines: 0 stored, 2000 known before\n");
-    // Another file that begins alike is not taken for the first.
+    // Another file that begins alike is not mistaken for the first.
     let other = first
         .replacen("\"ann\"", "\"bob\"", 1999)
         .replacen("\"bob\"", "\"ann\"", 1998);

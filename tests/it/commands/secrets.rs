@@ -61,7 +61,7 @@ async fn no_command_prints_a_key_even_when_everything_is_logged() {
 }
 
 #[test]
-fn a_check_prints_no_key_whether_it_is_taken_or_not() {
+fn a_check_prints_no_key_whether_it_is_accepted_or_not() {
     let sandbox = Sandbox::start(&Bench::new(), PRIVATE_KEY);
     let bench = Bench::with(&config(&sandbox.url));
     let ran = run(&bench, &["check"], PRIVATE_KEY);
@@ -143,8 +143,8 @@ fn a_secret_is_read_from_a_file_without_the_newline_at_its_end() {
     write("secrets/private_key", "\n");
     assert!(check().err.contains("which is empty"));
     write("secrets/private_key", &format!("{PRIVATE_KEY}\n"));
-    let taken = check();
-    assert_eq!(taken.code, 0, "{taken:?}");
+    let accepted = check();
+    assert_eq!(accepted.code, 0, "{accepted:?}");
 }
 
 #[test]

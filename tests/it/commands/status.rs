@@ -108,7 +108,7 @@ async fn subscriptions_whose_answer_never_came_are_shown() {
     bench.lose_an_answer().await;
     let output = bench.run(&["status"]).well();
     assert!(output.contains("sent and never answered"), "{output}");
-    assert!(output.contains("Klaviyo may have taken them"), "{output}");
+    assert!(output.contains("Klaviyo may have accepted them"), "{output}");
     let status = bench.run(&["status", "--json"]).json();
     assert_eq!(status["unknown_subscriptions"], 1);
 }

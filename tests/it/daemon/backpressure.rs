@@ -26,7 +26,7 @@ async fn too_many_waiting_events_are_a_429_until_some_are_delivered() {
     assert_eq!(ready["notes"][0]["code"], "backlog_full", "{ready}");
 
     klaviyo.behave().await;
-    eventually("event 6 is taken", || async {
+    eventually("event 6 is accepted", || async {
         let status = daemon.try_post("/v1/track", &track("u1", 6)).await;
         (status == Some(200)).then_some(())
     })

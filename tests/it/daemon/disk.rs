@@ -75,7 +75,7 @@ async fn a_full_disk_is_a_429_and_ingest_recovers_without_a_restart() {
     }
     assert!(
         rejected > 100,
-        "the disk was full: {rejected} rejected, {} taken",
+        "the disk was full: {rejected} rejected, {} accepted",
         acknowledged.len()
     );
     std::fs::remove_file(ballast).unwrap();

@@ -163,7 +163,7 @@ async fn deletions_are_requested_of_klaviyo_in_the_persons_order() {
     let status = daemon.settled().await;
     assert_eq!((count(&status, "dead"), count(&status, "difference")), (0, 0));
     let requests = klaviyo.requests().await;
-    let taken = |text: &str| {
+    let accepted = |text: &str| {
         let with = requests.iter().rposition(|asked| asked.body.get().contains(text));
         with.unwrap_or_else(|| panic!("no request has {text}"))
     };
@@ -171,7 +171,7 @@ async fn deletions_are_requested_of_klaviyo_in_the_persons_order() {
         .iter()
         .position(|asked| asked.path.contains("data-privacy"))
         .unwrap();
-    assert!(taken("order-jane") < deleted && deleted < taken("Back again"));
+    assert!(accepted("order-jane") < deleted && deleted < accepted("Back again"));
     let held = klaviyo.snapshot();
     let metrics: Vec<&str> = held.events.iter().map(|event| event.metric.as_str()).collect();
     assert_eq!(metrics, ["Placed Order", "Back again"], "John's, and what came after");

@@ -189,8 +189,8 @@ async fn every_answer(klaviyo: &Klaviyo, daemon: &Daemon) {
         event["properties"] = json!({"p": PROPERTY});
         event["traits"] = json!({});
         event["context"] = json!({});
-        let taken = call(daemon, WRITE_KEY, "/v1/track", event.to_string()).await;
-        assert_eq!(taken, 200);
+        let status = call(daemon, WRITE_KEY, "/v1/track", event.to_string()).await;
+        assert_eq!(status, 200);
     }
     let outbox = daemon.outbox().await;
     eventually("the outage is noticed", || async {

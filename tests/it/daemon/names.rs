@@ -23,7 +23,7 @@ fn delete(database: &Path) {
     }
 }
 
-fn delete_the_log(database: &Path) {
+fn delete_the_wal(database: &Path) {
     fs::remove_file(database.with_extension("db-wal")).unwrap();
 }
 
@@ -51,7 +51,7 @@ async fn is_rejected(daemon: &Daemon) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_acknowledged_into_a_file_that_was_deleted_moved_or_replaced() {
-    let deeds: [Deed; 4] = [delete, delete_the_log, replace, aside];
+    let deeds: [Deed; 4] = [delete, delete_the_wal, replace, aside];
     for deed in deeds {
         let klaviyo = Klaviyo::start().await;
         let mut daemon = Daemon::start(&klaviyo, "").await;

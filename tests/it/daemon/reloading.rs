@@ -35,7 +35,7 @@ async fn a_wrong_list_id_is_corrected_without_a_restart_and_a_replay_uses_the_ri
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_source_is_taken_and_a_removed_one_is_not() {
+async fn a_new_source_is_accepted_and_a_removed_one_is_not() {
     let klaviyo = Klaviyo::start().await;
     let daemon = Daemon::start(&klaviyo, "").await;
     assert_eq!(post_as(&daemon, "dev", &track("u1", 1)).await, 200);

@@ -117,7 +117,7 @@ async fn the_drawings_hold_the_numbers_of_each_minute() {
         let (_, came) = page.split_once("data-name=\"came\" data-values=\"").unwrap();
         let values: Vec<&str> = came.split_once('"').unwrap().0.split(',').collect();
         assert_eq!(values.len(), steps, "{over}");
-        // Event 1 is of two days ago, and was taken in now all the same.
+        // Event 1 is of two days ago, and arrived now all the same.
         assert_eq!(values.last(), Some(&"6"), "{values:?}");
         let current = format!("href=\"/?over={over}\" aria-current=\"true\"");
         assert!(page.contains(&current), "{page}");

@@ -87,7 +87,7 @@ async fn a_sent_call_is_stored_once_and_its_page_follows() {
         let cookie = cookie.split_once(';').unwrap().0;
         let page = pages.request("GET", "/events/1", &[("cookie", cookie)], "").await;
         let page = page.well();
-        assert_eq!(page.contains("was taken before"), reported, "{page}");
+        assert_eq!(page.contains("was accepted before"), reported, "{page}");
         assert!(page.contains("data-follow"), "{page}");
     }
     assert_eq!(stored(&pages).await, [EventId(1)]);

@@ -17,7 +17,7 @@ pub(super) type Numbers = BTreeMap<String, Vec<u64>>;
 #[derive(Debug)]
 pub(super) struct Ledger {
     /// Calls in the outbox, by type.
-    pub(super) taken: BTreeMap<String, u64>,
+    pub(super) accepted: BTreeMap<String, u64>,
     /// Numbered events in order of arrival at the relay.
     pub(super) arrived: Numbers,
     /// Numbered events in the order in which the sandbox accepted them.
@@ -27,10 +27,10 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) async fn of(daemon: &Daemon, klaviyo: &Klaviyo) -> Self {
         let outbox = daemon.outbox().await;
-        let (mut taken, mut arrived) = (BTreeMap::new(), Numbers::new());
+        let (mut accepted, mut arrived) = (BTreeMap::new(), Numbers::new());
         for id in outbox.select(&Selection::default()).await.unwrap() {
             let event = outbox.report(id).await.unwrap().unwrap();
-            *taken
+            *accepted
                 .entry(event.kind.map_or("none", EventType::word).to_owned())
                 .or_insert(0) += 1;
             let payload: Value = serde_json::from_str(event.payload.as_deref().unwrap()).unwrap();
@@ -41,7 +41,7 @@ impl Ledger {
         }
         outbox.close().await;
         Self {
-            taken,
+            accepted,
             arrived,
             delivered: delivered(klaviyo),
         }
@@ -51,7 +51,7 @@ impl Ledger {
     /// as they arrived; and that every other call is there too.
     pub(super) fn assert_each_once(&self, belief: &Belief, events: u64, people: u64) {
         assert_eq!(belief.failed, [""; 0], "the SDK gave up");
-        assert_eq!(self.taken, belief.made, "calls by type");
+        assert_eq!(self.accepted, belief.made, "calls by type");
         assert_eq!(self.delivered, self.arrived, "delivered in order of arrival");
         let expected: Numbers = (0..people)
             .map(|person| {

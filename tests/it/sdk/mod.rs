@@ -91,10 +91,10 @@ async fn weathers_the_storm(sdk: Sdk) {
     table::add(Row::of(&sdk, &belief, &ledger, [met.refused, met.again]));
 }
 
-/// Asserts that each type of call was taken, and that the two that Klaviyo knows are there.
+/// Asserts that each type of call was accepted, and that the two that Klaviyo knows are there.
 fn assert_types(klaviyo: &Klaviyo, ledger: &Ledger) {
-    assert!(ledger.taken.keys().all(|kind| TYPES.contains(&kind.as_str())));
-    assert_eq!(ledger.taken.len(), TYPES.len());
+    assert!(ledger.accepted.keys().all(|kind| TYPES.contains(&kind.as_str())));
+    assert_eq!(ledger.accepted.len(), TYPES.len());
     let snapshot = klaviyo.snapshot();
     let caller = snapshot.profiles.iter().find(|profile| {
         let email = profile.identifiers.get("email").map(String::as_str);

@@ -17,7 +17,7 @@ use crate::support::{Daemon, eventually, require};
 
 /// Numbered events that each client sends in all.
 pub(super) const EVENTS: u64 = 500;
-/// Refusals that a client must have met before it is taken from again.
+/// Refusals that a client must have met before it is accepted again.
 const REFUSALS: u64 = 3;
 /// Answers that a client must have missed before it gets one again.
 const LOST: usize = 3;
@@ -37,8 +37,8 @@ pub(super) fn can_be_played() -> bool {
     require("the sqlite3 command", sqlite3).is_some()
 }
 
-/// Lets a client send all of its events through a storm, until the relay has taken `calls`. Those that close early get
-/// that command while the relay is gone, and their closing must wait for it; the others stay until everything was taken.
+/// Lets a client send all of its events through a storm, until the relay has accepted `calls`. Those that close early get
+/// that command while the relay is gone, and their closing must wait for it; the others stay until everything was accepted.
 pub(super) async fn storm(daemon: &mut Daemon, client: &mut Client, calls: u64, closes_early: bool) -> Met {
     client.write_line("150");
     accepted(daemon, client, 100).await;
@@ -103,10 +103,10 @@ fn lines(log: &str, message: &str) -> Vec<serde_json::Value> {
         .collect()
 }
 
-/// Waits until the relay has taken that many events of a client. Its outbox is asked: a relay that was killed may not
+/// Waits until the relay has accepted that many events of a client. Its outbox is asked: a relay that was killed may not
 /// have logged the last that it stored.
 pub(super) async fn accepted(daemon: &Daemon, client: &Client, events: u64) {
-    eventually(&format!("{events} events are taken"), || async {
+    eventually(&format!("{events} events are accepted"), || async {
         client.assert_well();
         let (_, status) = daemon.look("/status").await;
         let accepted = status["audit"]["accepted"].as_u64().unwrap();

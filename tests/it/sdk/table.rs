@@ -42,7 +42,7 @@ impl Row {
             format!("`{}`", belief.library),
             version,
             sdk.pointed.to_owned(),
-            format!("{} of {} types", ledger.taken.len(), TYPES.len()),
+            format!("{} of {} types", ledger.accepted.len(), TYPES.len()),
             EVENTS.to_string(),
             ledger.distinct().to_string(),
             ledger.duplicates().to_string(),

@@ -222,7 +222,7 @@ impl Daemon {
         request.send().await.ok().map(|answer| answer.status().as_u16())
     }
 
-    /// Posts a call that must be taken.
+    /// Posts a call that must be accepted.
     pub(crate) async fn send(&self, path: &str, call: &Value) {
         let (status, answer) = self.post(path, call).await;
         assert_eq!(status, 200, "{answer}");

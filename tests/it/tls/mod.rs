@@ -67,7 +67,7 @@ impl Secured {
         .await;
     }
 
-    /// How often a certificate was not taken.
+    /// How often a certificate was not accepted.
     fn errors(&self) -> usize {
         let log = self.daemon.log();
         log.matches("the certificate was not read again").count()

@@ -37,8 +37,8 @@ analytics = Client(
 def call(kind, *arguments, **named):
     """Hands a call over."""
     made[kind] += 1
-    taken, _ = getattr(analytics, kind)(*arguments, **named)
-    if not taken:
+    accepted, _ = getattr(analytics, kind)(*arguments, **named)
+    if not accepted:
         failed.append("the SDK's queue is full")
 
 

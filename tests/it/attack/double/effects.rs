@@ -44,7 +44,7 @@ struct Job {
 }
 
 impl Effects {
-    /// Does what a request asks; an import job is only taken, and its place is answered.
+    /// Does what a request asks; an import job is only accepted, and its place is answered.
     pub(super) fn apply(&mut self, asked: &Asked, fate: &Fate) -> (Document, Option<usize>) {
         let body: Value = serde_json::from_str(&asked.body).unwrap_or_default();
         match asked.endpoint {
@@ -133,7 +133,7 @@ impl Effects {
         }
     }
 
-    /// Runs an import job that was taken, unless it ran before.
+    /// Runs an import job that was accepted, unless it ran before.
     pub(super) fn run_job(&mut self, place: usize) {
         if self.jobs[place].over {
             return;
@@ -158,7 +158,7 @@ impl Effects {
         (job.failed, job.over) = (failed, true);
     }
 
-    /// Whether a job was taken that is still to be executed.
+    /// Whether a job was accepted that is still to be executed.
     pub(crate) fn owes_jobs(&self) -> bool {
         let owed = |job: &Job| matches!(job.fate.end, End::Complete { .. }) && !job.over;
         self.jobs.iter().any(owed)

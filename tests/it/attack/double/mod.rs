@@ -66,7 +66,7 @@ impl Double {
         self.script(|_| Answer::normal());
     }
 
-    /// What becomes of the import jobs that are taken from now on.
+    /// What becomes of the import jobs that are accepted from now on.
     pub(crate) fn fate(&self, fate: Fate) {
         *self.shared.fate.lock().unwrap() = fate;
     }

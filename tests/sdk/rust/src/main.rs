@@ -2,7 +2,7 @@
 //!
 //! Arguments: the daemon's address, the write key, and how many people there are. The crate sends once and never
 //! again, and gives a call no message id. So this program does what its user must: it gives each call an id, so that a
-//! second copy is recognised, and sends a batch until it is taken. The test writes to stdin how many numbered events
+//! second copy is recognised, and sends a batch until it is accepted. The test writes to stdin how many numbered events
 //! may have been handed over by now. Where stdin ends, the program prints what it made, and ends.
 
 use std::io::BufRead as _;
@@ -53,7 +53,7 @@ async fn main() {
     );
 }
 
-/// Sends until it is taken; what can never be is a mistake of this program.
+/// Sends until it is accepted; what can never be is a mistake of this program.
 async fn send(client: &HttpClient, write_key: &str, message: Message) {
     loop {
         match client.send(write_key.to_owned(), message.clone()).await {
