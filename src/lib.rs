@@ -43,8 +43,8 @@
 //!
 //! - Nothing is answered with 200 that is not on disk.
 //! - Data enters only at `ingest` and leaves only at `delivery`; every state it ever has is in the outbox.
-//! - `mapper`, `scheduler::policy` and the classification of an answer read no clock, draw no random number and do no I/O:
-//!   a replay decides as the first attempt did.
+//! - `mapper`, `scheduler::policy` and the classification of an answer read no clock, draw no random number and do no
+//!   I/O: a replay decides as the first attempt did.
 //! - No key and no personal data in logs and errors.
 
 pub mod admin;

@@ -1,8 +1,8 @@
 //! The one place that opens, builds and connects the parts, and stops them in order.
 //!
-//! Start: outbox (with its lock), sandbox, ports, then the scheduler; on a full disk the ports first ([`waiting`]). Stop:
-//! ingest first, so that nothing new arrives; then the scheduler, which finishes what is in flight; the ports; the outbox
-//! last. No data depends on an orderly stop: a kill at any moment loses nothing.
+//! Start: outbox (with its lock), sandbox, ports, then the scheduler; on a full disk the ports first ([`waiting`]).
+//! Stop: ingest first, so that nothing new arrives; then the scheduler, which finishes what is in flight; the ports;
+//! the outbox last. No data depends on an orderly stop: a kill at any moment loses nothing.
 
 mod certificate;
 mod descriptors;

@@ -1,5 +1,5 @@
-//! The metrics' series by reason, made before anything is counted: a rate over a series that begins with its first event
-//! does not see that event.
+//! The metrics' series by reason, made before anything is counted: a rate over a series that begins with its first
+//! event does not see that event.
 
 use crate::ingest::Flaw;
 use crate::mapper::{Rejection, Skip};

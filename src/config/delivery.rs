@@ -51,9 +51,9 @@ settings! {
         /// replay or import is.
         replay_share: f64 = 0.2, fraction(0.01..=1.0);
 
-        /// Whether a subscription is sent again whose answer was lost, so that it may have been accepted. true: the person
-        /// gave consent, and at worst gets a second mail to confirm. false: it is rejected with that reason, and so its
-        /// event is dead, for you to look at and replay.
+        /// Whether a subscription is sent again whose answer was lost, so that it may have been accepted. true: the
+        /// person gave consent, and at worst gets a second mail to confirm. false: it is rejected with that reason, and
+        /// so its event is dead, for you to look at and replay.
         resend_unknown_subscriptions: bool = true, boolean();
 
         /// What follows when an event is dead: "continue" (its people's later events go on without it) or "hold" (they

@@ -79,9 +79,9 @@ settings! {
         /// it.
         path_prefix: Option<String> = None, path_prefix().optional().examples(&["\"/segment\""]);
 
-        /// The address that browser and mobile SDKs get to send to, with the path if there is one and without /v1. By default
-        /// the host they fetched their settings from (as Host names it, or `X-Forwarded-Host` and `X-Forwarded-Proto`
-        /// of one of `trusted_proxies`), and `path_prefix`. Set it when others can reach the port.
+        /// The address that browser and mobile SDKs get to send to, with the path if there is one and without /v1. By
+        /// default the host they fetched their settings from (as Host names it, or `X-Forwarded-Host` and
+        /// `X-Forwarded-Proto` of one of `trusted_proxies`), and `path_prefix`. Set it when others can reach the port.
         public_url: Option<PublicUrl> = None, public_url().optional().examples(&["\"https://relay.example\""]);
 
         /// A file to serve as `/analytics.js/v1/KEY/analytics.min.js`, so that Segment's snippet needs only its host

@@ -62,9 +62,9 @@ pub struct Accepted {
 
 /// Splits a request into events.
 ///
-/// The call of a single request is rejected if it can never be delivered. The flawed calls of a batch are stored as dead
-/// and the request succeeds, even if it contains no other call: SDKs drop a whole batch when it is rejected, and an
-/// operator cannot fix what is not stored. The flawed call of a webhook is stored as dead too, alone or not: a
+/// The call of a single request is rejected if it can never be delivered. The flawed calls of a batch are stored as
+/// dead and the request succeeds, even if it contains no other call: SDKs drop a whole batch when it is rejected, and
+/// an operator cannot fix what is not stored. The flawed call of a webhook is stored as dead too, alone or not: a
 /// forwarding service drops a call after a 400, and nobody reads that answer. This includes call types that Segment may
 /// add one day.
 pub fn accept(

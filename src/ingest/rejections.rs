@@ -146,8 +146,8 @@ impl Counts {
         self.unlogged.entry(key).or_default().count += count;
     }
 
-    /// The lines that are due, with their counts: a subject's next line comes a minute after its last one. `all`: everything that is not
-    /// logged yet.
+    /// The lines that are due, with their counts: a subject's next line comes a minute after its last one. `all`:
+    /// everything that is not logged yet.
     fn due_lines(&mut self, now: i64, all: bool) -> Vec<(LogKey, u64)> {
         let mut lines = Vec::new();
         for (key, unlogged) in &mut self.unlogged {

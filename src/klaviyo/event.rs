@@ -1,8 +1,8 @@
 //! `events`: record one event, answered with 202 and nothing else.
 //!
-//! The profile of an event carries identifiers only, and the `id` that `enforce_email` makes of a user id. Traits travel
-//! by `profile-import`, in order; Klaviyo does not promise any order between events. `meta` is left out too: its place in
-//! this body depends on the revision.
+//! The profile of an event carries identifiers only, and the `id` that `enforce_email` makes of a user id. Traits
+//! travel by `profile-import`, in order; Klaviyo does not promise any order between events. `meta` is left out too: its
+//! place in this body depends on the revision.
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};

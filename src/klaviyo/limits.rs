@@ -41,8 +41,8 @@ pub const MAX_METRIC_CHARS: usize = 127;
 /// Characters of an `external_id`.
 pub const MAX_EXTERNAL_ID_CHARS: usize = 255;
 
-/// The earliest time of an event, in milliseconds since 1970: 2000-01-01T00:00:00Z. Newer revisions are documented to take
-/// 1990; 2000 holds on all of them.
+/// The earliest time of an event, in milliseconds since 1970: 2000-01-01T00:00:00Z. Newer revisions are documented to
+/// take 1990; 2000 holds on all of them.
 pub const EARLIEST_EVENT_MILLIS: i64 = 946_684_800_000;
 
 /// How far ahead of now an event may be, in milliseconds: one year, the shortest that one can be.
@@ -65,7 +65,8 @@ pub const MAX_BULK_PROFILES: usize = 10_000;
 pub const MAX_JOB_BYTES: usize = 4_900_000;
 
 /// Bytes of a single event's body that may travel in a bulk job: 95 KB in the smaller reading, so that neither its
-/// profile nor one of its strings can be over a limit. Larger ones go singly, so that they cost no other event anything.
+/// profile nor one of its strings can be over a limit. Larger ones go singly, so that they cost no other event
+/// anything.
 pub const BULK_EVENT_BYTES: usize = 95_000;
 
 /// Bytes of a single profile's or subscription's body that may travel in a bulk job: 100 KB in the smaller reading.

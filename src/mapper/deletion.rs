@@ -1,8 +1,8 @@
 //! delete → the requests that delete every person the call names.
 //!
-//! Klaviyo takes one identifier for each deletion, and never an external id. So each name of the call becomes a deletion
-//! of its own, and an external id is turned into Klaviyo's own id first, by an import with no other name: Klaviyo
-//! answers it with the profile's id, and it changes nothing of a profile that exists.
+//! Klaviyo takes one identifier for each deletion, and never an external id. So each name of the call becomes a
+//! deletion of its own, and an external id is turned into Klaviyo's own id first, by an import with no other name:
+//! Klaviyo answers it with the profile's id, and it changes nothing of a profile that exists.
 
 use super::person::{Person, ProfileIdentifier};
 use super::reasons::{Rejection, Skip};

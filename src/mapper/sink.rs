@@ -1,5 +1,5 @@
-//! The warnings and rules of a request. Warnings are always collected, rules only for an explanation: otherwise an event
-//! allocates no rule, nor a place or text of one.
+//! The warnings and rules of a request. Warnings are always collected, rules only for an explanation: otherwise an
+//! event allocates no rule, nor a place or text of one.
 
 use super::limits;
 use super::reasons::Rejection;

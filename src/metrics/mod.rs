@@ -60,7 +60,8 @@ pub struct Metrics(Arc<Declared>);
 
 impl Metrics {
     /// The metrics of a process that started at `started`, all 0. Every series that is known in advance exists from
-    /// the start, so that a rate over it is right from the first event on; those with reasons by [`Metrics::create_series`].
+    /// the start, so that a rate over it is right from the first event on; those with reasons by
+    /// [`Metrics::create_series`].
     pub fn new<'a>(started: Timestamp, sources: impl IntoIterator<Item = &'a str>) -> Self {
         let mut registry = Registry::default();
         let start = ConstGauge::new(gauges::seconds(started));

@@ -3,8 +3,8 @@
 //!
 //! It promises that a change without a filter is rejected, and a change of events in a state that it cannot work on;
 //! that a dry run changes nothing; and that both interfaces select the same events by the same filters. Personal data
-//! is unmasked: the caller is always the operator. May use `outbox`, `ingest`, `scheduler`, `mapper`, `klaviyo`, `segment`,
-//! `model`, `config` and `clock`.
+//! is unmasked: the caller is always the operator. May use `outbox`, `ingest`, `scheduler`, `mapper`, `klaviyo`,
+//! `segment`, `model`, `config` and `clock`.
 
 mod advice;
 mod change;

@@ -1,12 +1,12 @@
 //! A transaction of the writer, sent to SQLite in as few texts as possible.
 //!
 //! A call to SQLite's thread costs more than most statements, so statements are queued and sent together: a group of
-//! arrivals takes two texts, a group of settlements one, from BEGIN to COMMIT. Queued statements run in their order, and
-//! before the next one whose rows are needed at once.
+//! arrivals takes two texts, a group of settlements one, from BEGIN to COMMIT. Queued statements run in their order,
+//! and before the next one whose rows are needed at once.
 //!
-//! `BEGIN` and `COMMIT` are plain statements: sqlx's own transactions count their depth, and after an automatic rollback
-//! by SQLite (disk full, I/O error) that count would stay wrong. A transaction that failed has to be dropped together
-//! with its connection.
+//! `BEGIN` and `COMMIT` are plain statements: sqlx's own transactions count their depth, and after an automatic
+//! rollback by SQLite (disk full, I/O error) that count would stay wrong. A transaction that failed has to be dropped
+//! together with its connection.
 
 use futures_util::TryStreamExt as _;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
@@ -185,8 +185,8 @@ fn take(results: &mut [Done], ticket: Option<Ticket>) -> Done {
     ticket.map_or_else(Done::default, |Ticket(place)| std::mem::take(&mut results[place]))
 }
 
-/// Adds statements to a text in which `before` values come first. `$n` in place of `?n`: sqlx binds it by its number, and
-/// leaves out no statement that names none of the first values.
+/// Adds statements to a text in which `before` values come first. `$n` in place of `?n`: sqlx binds it by its number,
+/// and leaves out no statement that names none of the first values.
 fn number(text: &mut String, sql: &str, before: usize) {
     let mut parts = sql.split('?');
     text.push_str(parts.next().unwrap_or_default());

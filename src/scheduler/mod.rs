@@ -1,8 +1,8 @@
 //! The loop that takes events from the outbox to Klaviyo and writes back what became of them.
 //!
 //! Events are claimed, read and mapped ([`intake`]), queued by the request they owe next ([`active`]), sent singly or
-//! in bulk jobs as the [`dispatcher`] and the [`policy`] decide, and settled. Each attempt is recorded before it is sent
-//! and completed after it. Each step is a commit of its own, and no transaction is open during a network request.
+//! in bulk jobs as the [`dispatcher`] and the [`policy`] decide, and settled. Each attempt is recorded before it is
+//! sent and completed after it. Each step is a commit of its own, and no transaction is open during a network request.
 //!
 //! Promises: only one task works on an event at a time; memory is bounded by `[delivery] window`; a task that fails
 //! returns its events; after `stop` nothing more is claimed or sent, and what is in flight is finished. A job that

@@ -41,8 +41,8 @@ impl Call {
         library.as_str().or_else(|| library.get("name").and_then(Value::as_str))
     }
 
-    /// Whether the call was made in a browser's page. Jitsu states it in `library.env`; before it did, only browsers had
-    /// a page's address or a user agent (jitsu, `emptyRuntime`).
+    /// Whether the call was made in a browser's page. Jitsu states it in `library.env`; before it did, only browsers
+    /// had a page's address or a user agent (jitsu, `emptyRuntime`).
     fn has_browser(&self) -> bool {
         let env = self.context("library").and_then(|library| library.get("env"));
         if let Some(env) = env.and_then(Value::as_str) {

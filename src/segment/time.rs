@@ -11,7 +11,8 @@ use crate::model::Timestamp;
 const MILLISECONDS_FROM: i64 = 31_557_600_000;
 /// Numbers from this on are microseconds (the year 5138 in milliseconds, and 1973).
 const MICROSECONDS_FROM: i64 = 100_000_000_000_000;
-/// How other languages write a time, with its offset as `+0000`: Ruby, Go and `BigQuery`; JavaScript's `Date`; RFC 2822.
+/// How other languages write a time, with its offset as `+0000`: Ruby, Go and `BigQuery`; JavaScript's `Date`; RFC
+/// 2822.
 const FORMATS: [&str; 4] = [
     "%Y-%m-%d %H:%M:%S%.f %z",
     "%a %b %d %Y %H:%M:%S %z",
@@ -48,8 +49,8 @@ fn of_another_language(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_millis(instant.as_millisecond()))
 }
 
-/// The text with its offset as `+0000` at the end, whatever stands there: `UTC`, `GMT+0000 (Coordinated Universal Time)`,
-/// `+0100 CET`, `+01:00`. `None` where there is no offset: a name such as `CST` is several.
+/// The text with its offset as `+0000` at the end, whatever stands there: `UTC`, `GMT+0000 (Coordinated Universal
+/// Time)`, `+0100 CET`, `+01:00`. `None` where there is no offset: a name such as `CST` is several.
 fn with_offset(text: &str) -> Option<String> {
     // Go's monotonic clock and JavaScript's name of the zone.
     let text = text.split(" m=").next()?.split(" (").next()?;

@@ -1,7 +1,7 @@
 //! Redacts the write key that SDKs put into the body of a call, before a payload is shown.
 //!
-//! Pure. The rest of the text stays as it came. A write key is public in browsers, but events can be sent with it, so it
-//! must not get into a terminal's history.
+//! Pure. The rest of the text stays as it came. A write key is public in browsers, but events can be sent with it, so
+//! it must not get into a terminal's history.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -63,7 +63,8 @@ impl Events {
         if self.len == MAX_BULK_EVENTS {
             return Err(DoesNotFit::Full);
         }
-        // Klaviyo refuses a job that repeats a key of one person; which events are of one person to Klaviyo cannot be known here.
+        // Klaviyo refuses a job that repeats a key of one person; which events are of one person to Klaviyo cannot be
+        // known here.
         if self.keys.contains(&item.key) {
             return Err(DoesNotFit::OtherJob);
         }

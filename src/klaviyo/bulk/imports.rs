@@ -171,9 +171,9 @@ impl ImportError {
 }
 
 /// The item of an import job that an import error is about. The identifiers of the profile in the error decide,
-/// because they name the person that Klaviyo means; without one, or with one that the job does not have, the pointer does. Whether the
-/// profile comes with or without the `data` and `attributes` around its fields is not described: it may be either.
-/// `None` when neither leads to one item.
+/// because they name the person that Klaviyo means; without one, or with one that the job does not have, the pointer
+/// does. Whether the profile comes with or without the `data` and `attributes` around its fields is not described: it
+/// may be either. `None` when neither leads to one item.
 pub fn item_of(job: &BulkJob, error: &ImportError) -> Option<usize> {
     let Load::People(people) = &job.load else {
         return None;

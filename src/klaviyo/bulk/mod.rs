@@ -41,8 +41,8 @@ impl BulkItem {
     /// - a body near the limits of one item, where Klaviyo's "KB" can be read in two ways: it is judged alone;
     /// - a body that has a member this program never sends.
     ///
-    /// A profile whose answer must name Klaviyo's id of it (a list change follows) can be in one as far as this function
-    /// knows: the caller knows the others.
+    /// A profile whose answer must name Klaviyo's id of it (a list change follows) can be in one as far as this
+    /// function knows: the caller knows the others.
     pub fn read(kind: DeliveryKind, body: &str) -> Option<Self> {
         Item::read(kind, body).map(Self)
     }

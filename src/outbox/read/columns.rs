@@ -1,4 +1,5 @@
-//! Reads columns as the types of the model: times (as milliseconds, or as the text of a view), ids, and words. With it, a row is a struct that derives [`sqlx::FromRow`].
+//! Reads columns as the types of the model: times (as milliseconds, or as the text of a view), ids, and words. With it,
+//! a row is a struct that derives [`sqlx::FromRow`].
 
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::{Sqlite, SqliteTypeInfo, SqliteValueRef};

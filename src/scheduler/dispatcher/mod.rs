@@ -121,8 +121,8 @@ impl Dispatcher {
         dispatcher
     }
 
-    /// Continues with the scheduler's current settings. What is in flight keeps the settings it began with, and the counts
-    /// of what was sent are kept.
+    /// Continues with the scheduler's current settings. What is in flight keeps the settings it began with, and the
+    /// counts of what was sent are kept.
     pub(super) fn apply_settings(&mut self) {
         let former = &self.context;
         let context = former.current();
@@ -144,7 +144,8 @@ impl Dispatcher {
     }
 
     /// Claims the events that are due, one intake at a time, when a good part of the window is free. It looks only when
-    /// something may be due: an intake that found nothing does not cause another one. Due events beyond the capacity stay due.
+    /// something may be due: an intake that found nothing does not cause another one. Due events beyond the capacity
+    /// stay due.
     pub(super) fn claim_more(&mut self) {
         let now = self.context.now();
         let capacity = self.capacity();

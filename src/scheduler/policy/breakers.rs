@@ -117,8 +117,8 @@ impl Breakers {
         self.account.probe_unsent(now);
     }
 
-    /// Applies the result of an attempt. After an outage a breaker closes again when `max_in_flight` concurrent requests
-    /// were answered.
+    /// Applies the result of an attempt. After an outage a breaker closes again when `max_in_flight` concurrent
+    /// requests were answered.
     pub fn record(&mut self, attempted: Attempted, max_in_flight: usize, now: Timestamp) {
         let event = attempted.event;
         let family = attempted.family as usize;

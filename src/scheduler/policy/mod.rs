@@ -4,9 +4,9 @@
 //! the run before it would have. May use `model` and `config`.
 //!
 //! What is sent at a moment is bounded by [`Breakers`] (whether a family of endpoints accepts anything at all),
-//! [`Limits`] (how fast it may be called), [`vacancy`] (how many requests it may have in flight) and [`choose_dispatch`]
-//! (singly or in a job). [`Latencies`] bounds how long a request may take. The order of events is not decided here: the
-//! outbox's queues keep it (see [`crate::outbox`]).
+//! [`Limits`] (how fast it may be called), [`vacancy`] (how many requests it may have in flight) and
+//! [`choose_dispatch`] (singly or in a job). [`Latencies`] bounds how long a request may take. The order of events is
+//! not decided here: the outbox's queues keep it (see [`crate::outbox`]).
 
 mod breaker;
 mod breakers;

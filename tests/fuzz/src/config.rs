@@ -97,8 +97,8 @@ fn placed(text: &str, problems: &[Problem]) {
 }
 
 /// Whether the secret stands in the text as the value of a key for secrets and nowhere else. What follows `env:` is the
-/// name of a variable, which an error must say; and where a text goes on over several lines, or keys are the user's own,
-/// a line is not what it seems.
+/// name of a variable, which an error must say; and where a text goes on over several lines, or keys are the user's
+/// own, a line is not what it seems.
 fn secret_is_hidden(text: &str) -> bool {
     let is_value = |line: &str| {
         let Some((key, value)) = line.split_once('=') else {

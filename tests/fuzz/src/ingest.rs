@@ -4,9 +4,10 @@
 //! headers are the target's own, since no fuzzer makes a checksum: with `fuzz-compress: gzip` (or `deflate`, or `raw`)
 //! the body is compressed, with `fuzz-sign: SECRET` it is signed.
 //!
-//! Held: a request is accepted the same way however it is compressed; each call that is accepted is valid JSON, a part of the
-//! body byte for byte, reads back as the call that the body has at its place, and waits in the queue of everybody
-//! it names; no limit is passed; memory stays below the estimate of the cost; and no rejection repeats what was sent.
+//! Held: a request is accepted the same way however it is compressed; each call that is accepted is valid JSON, a part
+//! of the body byte for byte, reads back as the call that the body has at its place, and waits in the queue of
+//! everybody it names; no limit is passed; memory stays below the estimate of the cost; and no rejection repeats what
+//! was sent.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -5,8 +5,8 @@
 //! length of an input.
 //!
 //! Held: the same call is mapped the same way twice; a request that may be sent is valid JSON within every limit that
-//! the mapper promises, names its person by nothing but the names in whose order the event waits, and is accepted by the
-//! sandbox, which reads Klaviyo's pages by itself. See [`super::requests`].
+//! the mapper promises, names its person by nothing but the names in whose order the event waits, and is accepted by
+//! the sandbox, which reads Klaviyo's pages by itself. See [`super::requests`].
 
 use klaviyo_relay::config::{IngestConfig, MappingConfig};
 use klaviyo_relay::ingest;

@@ -178,8 +178,8 @@ fn values(value: &Value, level: usize) {
     }
 }
 
-/// Whether the mapper and the sandbox read Klaviyo's pages alike here: where "KB" can be read in two ways, the mapper takes
-/// the larger reading and the sandbox the smaller one.
+/// Whether the mapper and the sandbox read Klaviyo's pages alike here: where "KB" can be read in two ways, the mapper
+/// takes the larger reading and the sandbox the smaller one.
 const fn is_judged_alike(body: &str) -> bool {
     body.len() <= limits::BULK_EVENT_BYTES
 }

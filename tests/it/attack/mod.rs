@@ -1,8 +1,8 @@
 //! A repeatable attack on the built daemon: a Klaviyo that answers badly, late, with any bytes or not at all, kills and
 //! restarts, and a judge that compares every acknowledgement with what is in effect in the end.
 //!
-//! `cargo test --test it -- attack:: --nocapture` prints the judge's table. `RELAY_TEST_ATTACK=long` runs every scenario
-//! at its full length, for hours.
+//! `cargo test --test it -- attack:: --nocapture` prints the judge's table. `RELAY_TEST_ATTACK=long` runs every
+//! scenario at its full length, for hours.
 
 #![expect(
     clippy::disallowed_methods,

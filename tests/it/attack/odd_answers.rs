@@ -16,8 +16,8 @@ use super::odd_bytes::odd_bytes;
 use super::people::Call;
 use super::scene::{Scene, Verdict, run};
 
-/// Each call meets its own answer: none travels in a job. Some answers are 429s, after which less of a limit is used: the
-/// minute's has room for all calls even then, so that what is measured is what the answers cost.
+/// Each call meets its own answer: none travels in a job. Some answers are 429s, after which less of a limit is used:
+/// the minute's has room for all calls even then, so that what is measured is what the answers cost.
 const SINGLY: &str = "[delivery]\nbulk = false\n[delivery.limits.event]\nburst = 350\nsteady = 60000";
 const SECOND: Duration = Duration::from_secs(1);
 const JSON: &str = "application/vnd.api+json";

@@ -219,7 +219,8 @@ fn a_byte_order_mark_and_half_a_surrogate_pair_are_read() {
     assert_eq!(output.pointer(path), Some(&json!("Cut \u{fffd}")));
 }
 
-/// What `serde_json` calls numbers and texts among its own parts. Read by its `Value`, such an object becomes what it says.
+/// What `serde_json` calls numbers and texts among its own parts. Read by its `Value`, such an object becomes what it
+/// says.
 #[test]
 fn an_object_with_a_key_that_a_json_library_uses_leaves_as_it_came() {
     for name in ["RawValue", "Number"] {

@@ -70,7 +70,8 @@ impl Ran {
     }
 }
 
-/// The first line of a command that takes filters, and the numbers of the events it listed: `2 events will be held: 5, 6`.
+/// The first line of a command that takes filters, and the numbers of the events it listed: `2 events will be held: 5,
+/// 6`.
 fn listed(out: &str) -> String {
     let (shown, list) = out.split_once('\n').unwrap();
     let ids = list.lines().map(|line| line.split_whitespace().next().unwrap());

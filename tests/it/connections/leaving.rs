@@ -1,5 +1,5 @@
-//! Clients that send a request whole and do not wait for its answer: scripts that end, phones that lose their line, tools
-//! that close their half of the connection.
+//! Clients that send a request whole and do not wait for its answer: scripts that end, phones that lose their line,
+//! tools that close their half of the connection.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,5 @@
-//! A bad deploy is visible: rejected requests and events that are dead on arrival are in the log, in `status` and on the page.
+//! A bad deploy is visible: rejected requests and events that are dead on arrival are in the log, in `status` and on
+//! the page.
 
 use serde_json::{Value, json};
 

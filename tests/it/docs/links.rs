@@ -1,5 +1,5 @@
-//! Links: each relative one leads to a file and a heading that are there; every page is in SUMMARY.md, and it names none
-//! that is not there.
+//! Links: each relative one leads to a file and a heading that are there; every page is in SUMMARY.md, and it names
+//! none that is not there.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The table of Klaviyo's limits and the examples of configurations, held against the keys that the program knows and the
-//! shipped `config.toml`. (The reference of the settings is generated.)
+//! The table of Klaviyo's limits and the examples of configurations, held against the keys that the program knows and
+//! the shipped `config.toml`. (The reference of the settings is generated.)
 
 use std::collections::BTreeSet;
 use std::fs;

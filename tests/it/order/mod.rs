@@ -351,8 +351,8 @@ impl History {
         self.settling(id, next)
     }
 
-    /// The daemon ends without a shutdown and starts again: the events in flight wait, at their old places, unless they are in an
-    /// import job, which goes on.
+    /// The daemon ends without a shutdown and starts again: the events in flight wait, at their old places, unless they
+    /// are in an import job, which goes on.
     async fn crash(&mut self) {
         // The old handle goes, and its lock with it, before the new daemon takes the lock.
         drop(self.outbox.take());

@@ -28,8 +28,8 @@ fn recorded(label: &str) -> Vec<Value> {
     captures.filter(of_sdk).collect()
 }
 
-/// A request as it was on the wire. A body that came compressed was recorded as text, so it is compressed again, and the
-/// length is changed.
+/// A request as it was on the wire. A body that came compressed was recorded as text, so it is compressed again, and
+/// the length is changed.
 fn bytes(capture: &Value) -> Vec<u8> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let body = text(&capture["bodyText"]).into_bytes();

@@ -37,8 +37,9 @@ pub(super) fn can_be_played() -> bool {
     require("the sqlite3 command", sqlite3).is_some()
 }
 
-/// Lets a client send all of its events through a storm, until the relay has accepted `calls`. Those that close early get
-/// that command while the relay is gone, and their closing must wait for it; the others stay until everything was accepted.
+/// Lets a client send all of its events through a storm, until the relay has accepted `calls`. Those that close early
+/// get that command while the relay is gone, and their closing must wait for it; the others stay until everything was
+/// accepted.
 pub(super) async fn storm(daemon: &mut Daemon, client: &mut Client, calls: u64, closes_early: bool) -> Met {
     client.write_line("150");
     accepted(daemon, client, 100).await;
@@ -103,8 +104,8 @@ fn lines(log: &str, message: &str) -> Vec<serde_json::Value> {
         .collect()
 }
 
-/// Waits until the relay has accepted that many events of a client. Its outbox is asked: a relay that was killed may not
-/// have logged the last that it stored.
+/// Waits until the relay has accepted that many events of a client. Its outbox is asked: a relay that was killed may
+/// not have logged the last that it stored.
 pub(super) async fn accepted(daemon: &Daemon, client: &Client, events: u64) {
     eventually(&format!("{events} events are accepted"), || async {
         client.assert_well();

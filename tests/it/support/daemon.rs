@@ -171,8 +171,8 @@ impl Daemon {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
-    /// Puts something else in the place of a text of its configuration, and has it read again; waits until the log has the
-    /// result.
+    /// Puts something else in the place of a text of its configuration, and has it read again; waits until the log has
+    /// the result.
     pub(crate) async fn reload(&self, place: &str, what: &str) {
         let path = self.files.path().join("config.toml");
         let config = std::fs::read_to_string(&path).unwrap();

@@ -2,7 +2,8 @@
 //!
 //! The writer deletes in small rounds, between other commands. A round takes a few milliseconds, and [`keep`] waits
 //! several times as long before the next one. Deleted events are counted, so that the audit remains correct. Free pages
-//! are returned to the disk in small steps too. The time must be confirmed by two clocks: see the outbox's trusted time.
+//! are returned to the disk in small steps too. The time must be confirmed by two clocks: see the outbox's trusted
+//! time.
 
 mod round;
 
