@@ -1,4 +1,4 @@
-//! The program: reads the command line and does what it says.
+//! The program: reads the command line and runs its command.
 
 use std::process::ExitCode;
 

@@ -19,7 +19,7 @@ pub(super) trait Settings: Sized {
     /// Lists every key, with the value here as its default.
     fn list(&self, listing: &mut Listing);
 
-    /// Puts back the old value of what needs a restart, and says what differs.
+    /// Puts back the old value of what needs a restart, and reports what differs.
     fn merge(&mut self, old: &Self, merge: &mut Merge<'_>);
 }
 
@@ -97,7 +97,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Whether the files say the same.
+    /// Whether the files have the same values.
     pub fn is_empty(&self) -> bool {
         self.applied.is_empty() && self.needs_restart.is_empty()
     }
@@ -138,7 +138,7 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// Says that a key differs, and that the new value counts.
+    /// Reports that a key differs, and that the new value counts.
     pub(super) fn applied(&mut self, key: &str) {
         let key = join(&self.section, key);
         if !self.changes.applied.contains(&key) {

@@ -27,7 +27,7 @@ pub enum ConfigError {
         #[source]
         source: std::io::Error,
     },
-    /// The file says something that cannot be followed.
+    /// The file has a value that is not allowed.
     #[error("{}", listing(file, problems))]
     Invalid {
         /// The file.

@@ -126,7 +126,7 @@ fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
-/// Says which of Klaviyo's keys it looks like. Never quotes it.
+/// Names which of Klaviyo's keys it looks like. Never quotes it.
 fn check_private_key(key: &str) -> Result<(), String> {
     let looks_public = key.len() == PUBLIC_KEY_CHARS && key.chars().all(|c| c.is_ascii_alphanumeric());
     let what = if looks_public {

@@ -1,6 +1,6 @@
 //! What a key's value can be: how it is read, how a file would have it, and when a change of it takes effect.
 //!
-//! A [`Setting`] is made by one of the kinds in [`values`](super::values) and [`secret`](super::secret), and says the
+//! A [`Setting`] is made by one of the kinds in [`values`](super::values) and [`secret`](super::secret), and states the
 //! rest by the methods here. Uses no other module.
 
 use std::collections::BTreeMap;
@@ -212,7 +212,7 @@ impl<T> Setting<T> {
         self
     }
 
-    /// How documentation says what is allowed.
+    /// How documentation states what is allowed.
     pub(super) fn form(mut self, form: impl Into<String>) -> Self {
         self.info.form = form.into();
         self

@@ -1,4 +1,4 @@
-//! Says where a file is not TOML, without quoting a line that could hold a secret.
+//! Reports where a file is not TOML, without quoting a line that could hold a secret.
 //!
 //! The parser's own error carries the whole file and prints the faulty line; neither leaves this module. A line is
 //! quoted only when its key is known to be harmless, since a broken file can have a secret anywhere. Uses no other

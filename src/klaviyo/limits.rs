@@ -1,6 +1,6 @@
 //! What Klaviyo limits, one name each.
 //!
-//! Sizes are published in "KB" and "MB" without saying which; the larger reading is taken. Klaviyo's own refusal is
+//! Sizes are published in "KB" and "MB", which are ambiguous; the larger reading is used. Klaviyo's own refusal is
 //! as final as ours, so the larger reading can cost a request and never an event that Klaviyo would have accepted.
 
 const KB: usize = 1024;

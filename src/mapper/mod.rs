@@ -48,7 +48,7 @@ pub struct Input<'a> {
     pub received_at: Timestamp,
     /// The side it is mapped as.
     pub side: Side,
-    /// What it may ask for.
+    /// What it may request.
     pub rights: Rights,
     /// Whether the rules of the requests' fields are wanted; otherwise none is made.
     pub explain: bool,
@@ -76,7 +76,7 @@ pub struct Planned {
     pub rejected: Option<Rejection>,
     /// Warnings about a request that is sent all the same.
     pub warnings: Vec<Warning>,
-    /// Where each of its fields comes from; empty unless [`Input::explain`] asks for it.
+    /// Where each of its fields comes from; empty unless [`Input::explain`] is set.
     pub rules: Vec<Rule>,
 }
 

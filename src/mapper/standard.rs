@@ -20,7 +20,7 @@ type Path = &'static [&'static str];
 /// Where a field has two names the row's own comes first; `address.…` comes before the flat trait, as in Facade.
 pub(super) type Row = (&'static str, &'static [Path]);
 
-/// The traits of a call that no field has taken yet, and what there is to say about those that one took.
+/// The traits of a call that no field has taken yet, and the warnings about those that one took.
 pub(super) struct Traits {
     /// What no field has taken: the custom properties to be.
     pub(super) rest: Map<String, Value>,

@@ -20,11 +20,11 @@ fn plain(schema: &mut Schema) {
         *text = text.replace('\n', " ");
     }
     // The format of a number is that of Rust, such as `int64`: JSON has one kind of whole number. Ours are counts and
-    // numbers of things, which are negative only where a type says so.
+    // numbers of things, which are negative only where a type has it.
     if schema.remove("format").is_some_and(|format| format == "int64") && schema.get("minimum").is_none() {
         schema.insert("minimum".to_owned(), Value::from(0));
     }
-    // An object may have more keys than are listed wherever nothing is said.
+    // An object may have more keys than are listed wherever nothing is specified.
     if schema.get("additionalProperties") == Some(&Value::Bool(true)) {
         schema.remove("additionalProperties");
     }

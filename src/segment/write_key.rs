@@ -27,7 +27,7 @@ pub fn redact_write_key(payload: &str) -> Cow<'_, str> {
     let mut shown = String::with_capacity(payload.len());
     let mut kept = 0;
     for key in keys {
-        // It is a part of the payload, so its address says where.
+        // It is a part of the payload, so its address gives the place.
         let at = key.as_ptr().addr() - payload.as_ptr().addr();
         shown.push_str(&payload[kept..at]);
         shown.push_str(MASK);

@@ -1,5 +1,5 @@
-//! Outboxes of other versions (`tests/upgrade`) that this program does not open: it says why, and leaves them as they
-//! are.
+//! Outboxes of other versions (`tests/upgrade`) that this program does not open: it reports why, and leaves them as
+//! they are.
 
 use std::fs;
 use std::io::Read as _;

@@ -105,7 +105,7 @@ async function words(part) {
 async function until(what, look) {
   const end = Date.now() + PATIENCE
   while (!(await look())) {
-    if (Date.now() >= end) throw new Error(`never came true: ${what}`)
+    if (Date.now() >= end) throw new Error(`timed out: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

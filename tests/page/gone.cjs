@@ -1,4 +1,4 @@
-// A page whose daemon is gone says so, with the time; before, it says that it is live.
+// A page whose daemon is gone shows it, with the time; before, it shows that it is live.
 'use strict'
 
 const { play, until, words } = require('./drive.cjs')
@@ -10,7 +10,7 @@ play(async ({ params, watch, visitor }) => {
   await until('the page is live', async () => /live · \d\d:\d\d:\d\d/.test(await words(heading)))
   process.kill(params.pid, 'SIGKILL')
   const banner = page.getByRole('alert')
-  await until('the page says that its figures are old', async () =>
+  await until('the page shows that its figures are old', async () =>
     (await banner.isVisible()) && /No connection to the relay since \d\d:\d\d:\d\d/.test(await words(banner))
   )
   await until('it is not live', async () => !(await words(heading)).includes('live'))

@@ -1,4 +1,4 @@
-// The overview stays live while somebody sees it, and asks for nothing when nobody does.
+// The overview stays live while somebody sees it, and requests nothing when nobody does.
 'use strict'
 
 const { play, until, words } = require('./drive.cjs')
@@ -25,7 +25,7 @@ play(async ({ params, watch, visitor }) => {
     headers: { authorization: `Basic ${btoa('dev:')}` },
     body: JSON.stringify({ type: 'track', userId: 'u1', event: 'Seen At Once' }),
   })
-  await until('the page tells of a new event', async () => (await words(page.locator('main'))) !== before)
+  await until('the page shows a new event', async () => (await words(page.locator('main'))) !== before)
 
   await hide(page, true)
   await listening(0)

@@ -24,7 +24,7 @@ async function follow(hand) {
   }
 }
 
-/** Tells the test. */
+/** Reports to the test. */
 function say(words) {
   stdout.write(`${JSON.stringify(words)}\n`)
 }

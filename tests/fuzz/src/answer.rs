@@ -186,7 +186,7 @@ fn next_step(outcome: &Outcome) {
     }
 }
 
-/// What an answer says of a bulk job or its items.
+/// What an answer states about a bulk job or its items.
 fn jobs(body: &[u8]) {
     for job in &jobs_of_two() {
         for item in named_items(job, body) {

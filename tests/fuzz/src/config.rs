@@ -73,7 +73,7 @@ fn consistent(config: &Config) {
     }
 }
 
-/// Each mistake is at a place of the text, and says it.
+/// Each mistake is at a place of the text, and names it.
 fn placed(text: &str, problems: &[Problem]) {
     assert!(!problems.is_empty());
     assert!(problems.is_sorted_by_key(|problem| problem.place));

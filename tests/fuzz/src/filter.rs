@@ -1,6 +1,6 @@
 //! Filters and searches: what an operator types into an address, a request, a command line or a field for a search.
 //!
-//! The input's first byte says where; the rest is the text.
+//! The input's first byte is the place; the rest is the text.
 //!
 //! Held: a page's address means what the page's filters mean, and the same filters mean the same events to the page and
 //! to the API; a time that is printed reads as the time it is; everybody who has a name is found by the name as it is

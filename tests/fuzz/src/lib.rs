@@ -9,7 +9,7 @@
 //! `findings/<target>/`, named after what it showed, and stays. `corpus/` is small: what libFuzzer adds to it in
 //! `target/fuzz/corpus/` is worth a new file only where it shows a kind of input that no file has.
 //!
-//! Inputs are texts, so that a difference can be read: each target says how its own is written.
+//! Inputs are texts, so that a difference can be read: each target documents how its own is written.
 
 pub mod answer;
 pub mod config;

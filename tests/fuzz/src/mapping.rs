@@ -1,7 +1,7 @@
 //! Mapping: a call and the settings become Klaviyo's requests, or the reason why there are none.
 //!
 //! The input's first line holds the settings, a letter for each ([`Settings::read`]); with `v`, the second line is what
-//! the batch says around the call; the rest is the call. `@@` in the call stands for a long text: limits lie beyond the
+//! the batch has around the call; the rest is the call. `@@` in the call stands for a long text: limits lie beyond the
 //! length of an input.
 //!
 //! Held: the same call is mapped the same way twice; a request that may be sent is valid JSON within every limit that

@@ -1,4 +1,4 @@
-//! Who may ask, by which methods, and what every answer carries.
+//! Who has access, by which methods, and what every answer carries.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -71,9 +71,9 @@ async fn a_change_takes_what_no_page_elsewhere_can_send() {
         ("origin", "http://evil.example"),
         ("access-control-request-method", "POST"),
     ];
-    let asked = port.request("OPTIONS", "/api/v1/hold", &headers, "").await;
-    assert_eq!(asked.status, 405);
-    let cors = asked
+    let answer = port.request("OPTIONS", "/api/v1/hold", &headers, "").await;
+    assert_eq!(answer.status, 405);
+    let cors = answer
         .headers
         .keys()
         .filter(|name| name.as_str().starts_with("access-control"));

@@ -47,16 +47,16 @@ async fn a_dry_run_reports_and_changes_nothing() {
 #[tokio::test]
 async fn a_person_is_erased_and_what_still_waited_is_discarded() {
     let port = Port::filled().await;
-    let asked = json!({"profile": "user:u1", "dry_run": true});
-    let preview = port.post("/api/v1/forget", &asked).await.well();
+    let body = json!({"profile": "user:u1", "dry_run": true});
+    let preview = port.post("/api/v1/forget", &body).await.well();
     assert_eq!((&preview["count"], &preview["waiting"]), (&json!(2), &json!(2)));
-    let asked = json!({"profile": "user:u1"});
-    let done = port.post("/api/v1/forget", &asked).await.well();
+    let body = json!({"profile": "user:u1"});
+    let done = port.post("/api/v1/forget", &body).await.well();
     assert_eq!(
         (&done["erased"], &done["discarded"], &done["left"]),
         (&json!(2), &json!(2), &json!([]))
     );
-    let again = port.post("/api/v1/forget", &asked).await.well();
+    let again = port.post("/api/v1/forget", &body).await.well();
     assert_eq!(again["erased"], 0);
     assert_eq!(port.get("/api/v1/audit").await.well()["holds"], true);
 }

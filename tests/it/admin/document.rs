@@ -1,4 +1,4 @@
-//! The API's document says what there is, and what is answered.
+//! The API's document: what there is, and what is answered.
 
 use std::collections::BTreeSet;
 
@@ -107,7 +107,7 @@ async fn answers_are_as_documented() {
         .keys()
         .map(String::as_str)
         .collect();
-    assert_eq!(checked, documented, "every path is asked");
+    assert_eq!(checked, documented, "every path is requested");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,8 +171,8 @@ fn objects<'a>(at: &str, value: &'a Value, found: &mut Vec<(String, &'a Value)>)
             if value["properties"].is_object() {
                 found.push((at.to_owned(), value));
             }
-            let asked = |key: &str| key == "requestBody" || (key == "Filter" && at.ends_with("schemas"));
-            let keys = keys.iter().filter(|(key, _)| !asked(key));
+            let is_request = |key: &str| key == "requestBody" || (key == "Filter" && at.ends_with("schemas"));
+            let keys = keys.iter().filter(|(key, _)| !is_request(key));
             keys.map(|(key, inside)| (format!("{at}/{key}"), inside)).collect()
         }
         Value::Array(items) => {

@@ -39,7 +39,7 @@ async fn no_request_gets_an_answer_that_the_document_does_not_have() {
         text.contains("Tested: 12"),
         "every operation but the document's own was tested: {text}"
     );
-    // It was asked a great deal, and is alive and in order.
+    // It got many requests, and is alive and in order.
     assert_eq!(daemon.look("/healthz").await.0, 200);
     assert_eq!(daemon.look("/api/v1/audit").await.1["holds"], true);
 }

@@ -60,8 +60,8 @@ async fn a_writer_that_gets_nowhere_is_not_alive_until_it_does() {
         return;
     };
     let call = json!({"type": "track", "messageId": "m", "userId": "u", "event": "e"});
-    let reasons = eventually("the daemon says that it is stuck", || async {
-        // Asks the writer for something, again and again, as SDKs do.
+    let reasons = eventually("the daemon reports that it is stuck", || async {
+        // Writes something, again and again, as SDKs do.
         daemon.try_post("/v1/track", &call).await;
         let (status, answer) = daemon.look("/healthz").await;
         (status == 503).then(|| codes(&answer, "reasons"))

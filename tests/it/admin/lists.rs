@@ -80,7 +80,7 @@ async fn pages_hold_every_event_once_and_show_where_they_stopped_early() {
         before = format!("&before={next}");
     }
     assert_eq!(found, [14_001, 7_001, 1]);
-    // A page looks through more than these, so that the first tells all; the outbox's own tests have more events.
+    // A page looks through more than these, so that the first shows all; the outbox's own tests have more events.
     assert_eq!(pages, 1);
     let page = port.get("/api/v1/events?limit=1").await.well();
     assert_eq!(
@@ -128,8 +128,8 @@ async fn dead_events_are_grouped_and_blocked_people_are_named() {
     let group = &dead["reasons"][0];
     assert_eq!((&group["count"], &group["people"]), (&json!(2), &json!(1)));
     assert_eq!((&group["sample"], &dead["older_left_out"]), (&json!(6), &json!(false)));
-    let asked = json!({"filter": {"code": group["reason_code"]}, "dry_run": true});
-    let found = port.post("/api/v1/replay", &asked).await.well();
+    let body = json!({"filter": {"code": group["reason_code"]}, "dry_run": true});
+    let found = port.post("/api/v1/replay", &body).await.well();
     assert_eq!(found["count"], group["count"]);
     let blocked = port.get("/api/v1/blocked?limit=1").await.well();
     assert_eq!(blocked["profiles"].as_array().unwrap().len(), 1);
@@ -154,9 +154,9 @@ async fn a_source_that_there_is_not_is_refused_and_one_that_only_events_have_is_
     assert_eq!(refused.json(), json!({"code": "no_such_source", "error": NO_SOURCE}));
     for change in ["replay", "hold", "release", "discard"] {
         let path = format!("/api/v1/{change}");
-        let asked = |source: &str| json!({"filter": {"source": source}, "dry_run": true});
-        port.post(&path, &asked("shop")).await.well();
-        let refused = port.post(&path, &asked("nope")).await;
+        let body = |source: &str| json!({"filter": {"source": source}, "dry_run": true});
+        port.post(&path, &body("shop")).await.well();
+        let refused = port.post(&path, &body("nope")).await;
         assert_eq!(
             (refused.status, &refused.json()["error"]),
             (404, &json!(NO_SOURCE)),

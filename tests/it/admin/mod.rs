@@ -1,4 +1,4 @@
-//! The operator's port: who may ask, what it answers, and that its documents say the same.
+//! The operator's port: who has access, what it answers, and that its documents are right.
 
 mod access;
 mod changes;

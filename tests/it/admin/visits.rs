@@ -234,10 +234,10 @@ async fn a_link_on_another_site_leads_in_without_logging_in_again() {
     let answer = port.request("GET", "/?over=day", &headers, "").await;
     assert_eq!(answer.status, 200);
     assert!(answer.text.contains("content=\"0;url=/?over=day\""));
-    assert!(!answer.text.contains("Waiting"), "it tells nothing");
+    assert!(!answer.text.contains("Waiting"), "it shows nothing");
     let headers = [("sec-fetch-site", "same-origin")];
     let answer = port.request("GET", "/?over=day", &headers, "").await;
-    assert_eq!(answer.status, 303, "asked again by the page: no session");
+    assert_eq!(answer.status, 303, "redirected to the log-in: no session");
 }
 
 #[tokio::test]

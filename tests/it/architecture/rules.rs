@@ -6,7 +6,7 @@ use super::source::{Import, Source};
 
 const MAX_FILE_LINES: usize = 500;
 const MAX_FUNCTION_LINES: usize = 70;
-/// Names that say nothing about what is inside, and so collect everything.
+/// Names that mean nothing about what is inside, and so collect everything.
 const EMPTY_NAMES: [&str; 4] = ["util", "utils", "common", "misc"];
 
 /// Each module and the modules it may use; `*` is all of them.
@@ -103,12 +103,12 @@ const RESERVED: [(Reserved, &[&str], &str); 5] = [
     (
         Reserved::Path(["std", "env"]),
         &["config", "cli", "app", "outbox"],
-        "the environment is read by config; the edges say who they are",
+        "the environment is read by config; the edges read how they were started",
     ),
     (
         Reserved::Path(["std", "fs"]),
         &["config", "cli", "app", "outbox", "listener"],
-        "config reads its file; the outbox has a lock file and asks for free disk space; the listener reads its \
+        "config reads its file; the outbox has a lock file and reads the free disk space; the listener reads its \
          certificate; the edges make folders",
     ),
     (
@@ -263,7 +263,7 @@ pub(crate) fn wrong_shape(file: &File) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// What every check says of a file.
+    /// What every check reports about a file.
     fn planted(path: &str, text: &str) -> Vec<String> {
         let file = File {
             path: path.to_owned(),

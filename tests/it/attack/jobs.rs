@@ -28,7 +28,7 @@ async fn outlived(name: &str, end: Ending) -> Verdict {
     scene.send(identifies(1)).await;
     let within = Duration::from_secs(20);
     let jobs = scene
-        .until(within, |effects| effects.asked.contains_key(&Endpoint::ProfileBulk))
+        .until(within, |effects| effects.requests.contains_key(&Endpoint::ProfileBulk))
         .await;
     sleep(Duration::from_millis(200)).await;
     match end {
@@ -69,8 +69,8 @@ async fn answer_lost() -> Verdict {
     let scene = Scene::start("job answer lost, executed 6 s later", JOBS_ABOVE_150).await;
     scene.double.fate(Fate::done(Duration::from_secs(6)));
     let lost = AtomicBool::new(false);
-    scene.double.script(move |asked| {
-        if asked.endpoint == Endpoint::ProfileBulk && !lost.swap(true, Ordering::Relaxed) {
+    scene.double.script(move |request| {
+        if request.endpoint == Endpoint::ProfileBulk && !lost.swap(true, Ordering::Relaxed) {
             Answer::lost()
         } else {
             Answer::normal()
@@ -94,8 +94,8 @@ async fn ends(
     let scene = Scene::start(name, JOBS_ABOVE_60).await;
     scene.double.fate(fate);
     if let Some(answer) = polls {
-        scene.double.script(move |asked| {
-            if matches!(asked.endpoint, Endpoint::ImportJob | Endpoint::ImportErrors) {
+        scene.double.script(move |request| {
+            if matches!(request.endpoint, Endpoint::ImportJob | Endpoint::ImportErrors) {
                 answer()
             } else {
                 Answer::normal()
@@ -134,14 +134,14 @@ async fn blip_beside_an_endless_job() -> Verdict {
     scene.send(people.collect()).await;
     let within = Duration::from_secs(20);
     let jobs = scene
-        .until(within, |effects| effects.asked.contains_key(&Endpoint::ProfileBulk))
+        .until(within, |effects| effects.requests.contains_key(&Endpoint::ProfileBulk))
         .await;
     let good = (0..).map(|n| Call::track(&format!("good{n}"), 1));
     let load = scene.send_paced(good, Duration::from_millis(200), Duration::from_secs(10));
     let play = async {
         sleep(Duration::from_secs(2)).await;
-        scene.double.script(|asked| {
-            if asked.endpoint.writes() {
+        scene.double.script(|request| {
+            if request.endpoint.writes() {
                 Answer::status(503)
             } else {
                 Answer::normal()

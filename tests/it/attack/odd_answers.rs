@@ -1,5 +1,5 @@
 //! Answers of every odd kind, once each to one person in four: it costs them time at most, and the others nothing. And
-//! headers that ask for more time than they can mean.
+//! headers that require more time than they can mean.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::{interval, sleep};
 
 use super::Scenario;
-use super::double::{Answer, Asked, Endpoint};
+use super::double::{Answer, Endpoint, Request};
 use super::odd_bytes::odd_bytes;
 use super::people::Call;
 use super::scene::{Scene, Verdict, run};
@@ -96,9 +96,9 @@ async fn every_odd_answer_once() -> Verdict {
     let script_left = std::sync::Arc::clone(&left);
     let words: Vec<String> = (0..answers.len()).map(odd_word).collect();
     let odd = answers.clone();
-    scene.double.script(move |asked: &Asked| {
-        let at = words.iter().position(|word| asked.names(word));
-        let at = at.filter(|at| asked.endpoint == Endpoint::Event && script_left.lock().unwrap().remove(at));
+    scene.double.script(move |request: &Request| {
+        let at = words.iter().position(|word| request.names(word));
+        let at = at.filter(|at| request.endpoint == Endpoint::Event && script_left.lock().unwrap().remove(at));
         at.map_or_else(Answer::normal, |at| odd[at].clone())
     });
     let people = answers.len() * 4;
@@ -155,8 +155,8 @@ async fn victims(scene: &Scene, names: &[String]) -> Vec<String> {
 /// One 202 reports that nothing is left of the minute, and when it ends; the others go on within `bound`.
 async fn rate_limit_reset(reset: &'static str, bound: Duration) -> Verdict {
     let scene = Scene::start(&format!("RateLimit-Remaining 0, Reset {reset}"), "").await;
-    scene.double.script(move |asked| {
-        if asked.names("user-first") {
+    scene.double.script(move |request| {
+        if request.names("user-first") {
             let answer = Answer::normal().with("RateLimit-Remaining", "0");
             answer.with("RateLimit-Reset", reset).with("RateLimit-Limit", "3500")
         } else {
@@ -171,12 +171,12 @@ async fn rate_limit_reset(reset: &'static str, bound: Duration) -> Verdict {
     scene.verdict(Some(bound)).await
 }
 
-/// One 429 asks for more than can be meant: `/readyz` reports until when, and `release` lets all go again at once.
+/// One 429 requires more than can be meant: `/readyz` reports until when, and `release` lets all go again at once.
 async fn far_retry_after(name: &'static str, header: String) -> Verdict {
     let scene = Scene::start(&format!("429 with Retry-After {name}"), "").await;
     let met = Mutex::new(false);
-    scene.double.script(move |asked| {
-        let first = asked.endpoint == Endpoint::Event && !std::mem::replace(&mut met.lock().unwrap(), true);
+    scene.double.script(move |request| {
+        let first = request.endpoint == Endpoint::Event && !std::mem::replace(&mut met.lock().unwrap(), true);
         if first {
             Answer::error(429, "throttled").with("Retry-After", &header)
         } else {
@@ -185,7 +185,7 @@ async fn far_retry_after(name: &'static str, header: String) -> Verdict {
     });
     scene.send(vec![Call::track("first", 1)]).await;
     scene
-        .until(SECOND * 10, |effects| effects.asked.contains_key(&Endpoint::Event))
+        .until(SECOND * 10, |effects| effects.requests.contains_key(&Endpoint::Event))
         .await;
     let good = (0..5).map(|n| Call::track(&format!("good{n}"), 1));
     scene.send(good.collect()).await;
@@ -227,12 +227,12 @@ async fn noted(scene: &Scene) -> bool {
     false
 }
 
-/// One 503 asks for more than can be meant: only its person waits, and `release` lets it go again.
+/// One 503 requires more than can be meant: only its person waits, and `release` lets it go again.
 async fn far_retry_after_of_503() -> Verdict {
     let scene = Scene::start("503 with Retry-After 1000000000", "").await;
     let met = Mutex::new(false);
-    scene.double.script(move |asked| {
-        let first = asked.names("user-first") && !std::mem::replace(&mut met.lock().unwrap(), true);
+    scene.double.script(move |request| {
+        let first = request.names("user-first") && !std::mem::replace(&mut met.lock().unwrap(), true);
         if first {
             Answer::status(503).with("Retry-After", "1000000000")
         } else {
@@ -243,7 +243,7 @@ async fn far_retry_after_of_503() -> Verdict {
     first.patient = true;
     scene.send(vec![first]).await;
     scene
-        .until(SECOND * 10, |effects| effects.asked.contains_key(&Endpoint::Event))
+        .until(SECOND * 10, |effects| effects.requests.contains_key(&Endpoint::Event))
         .await;
     let good = (0..10).map(|n| Call::track(&format!("good{n}"), 1));
     scene.send_paced(good, SECOND / 5, SECOND * 10).await;

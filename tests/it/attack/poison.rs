@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::double::{Answer, Asked, Endpoint};
+use super::double::{Answer, Endpoint, Request};
 use super::people::{BAD, Call};
 use super::scene::{JOBS_ABOVE_60, Scene, Verdict, run, span};
 
@@ -79,8 +79,8 @@ fn poisons() -> Vec<Poison> {
 
 async fn poison(row: Poison) -> Verdict {
     let scene = Scene::start(row.name, row.settings).await;
-    scene.double.script(move |asked| {
-        if asked.names(BAD) {
+    scene.double.script(move |request| {
+        if request.names(BAD) {
             (row.answer)()
         } else {
             Answer::normal()
@@ -96,7 +96,7 @@ async fn poison(row: Poison) -> Verdict {
     scene.send(row.bad).await;
     scene
         .until(secs(15), |effects| {
-            effects.asked.get(&endpoint).is_some_and(|asked| *asked >= often)
+            effects.requests.get(&endpoint).is_some_and(|count| *count >= often)
         })
         .await;
     let [pace, lasts] = [
@@ -112,8 +112,8 @@ async fn poison(row: Poison) -> Verdict {
 /// One endpoint is down, the other works: its calls are the good ones.
 async fn half_down(name: &'static str, down: Endpoint, identifies: u64, tracks: u64, pace: u64) -> Verdict {
     let scene = Scene::start(name, "").await;
-    scene.double.script(move |asked| {
-        if asked.endpoint == down {
+    scene.double.script(move |request| {
+        if request.endpoint == down {
             Answer::error(500, "error")
         } else {
             Answer::normal()
@@ -177,8 +177,8 @@ async fn in_job(name: &'static str, call: fn(&str, u64) -> Call, answer: BadAnsw
     let settings = JOBS_ABOVE_60.replacen("[delivery]\n", "[delivery]\ntimeout = \"5s\"\n", 1);
     let scene = Scene::start(name, &settings).await;
     scene.double.script(
-        move |asked: &Asked| {
-            if asked.names(BAD) { answer() } else { Answer::normal() }
+        move |request: &Request| {
+            if request.names(BAD) { answer() } else { Answer::normal() }
         },
     );
     let calls = (0..300).map(|n| {

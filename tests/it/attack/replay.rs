@@ -56,8 +56,8 @@ async fn moved(mut scene: Scene, count: u64, began: Instant) -> Verdict {
 async fn replay() -> Verdict {
     let count = if long() { 20_000 } else { 2000 };
     let scene = Scene::start(&format!("replay of {count} dead events"), MANY_JOBS).await;
-    scene.double.script(|asked| {
-        if asked.endpoint.writes() {
+    scene.double.script(|request| {
+        if request.endpoint.writes() {
             Answer::error(400, "invalid")
         } else {
             Answer::normal()

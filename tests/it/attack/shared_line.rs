@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Scenario;
-use super::double::{Answer, Asked, Endpoint};
+use super::double::{Answer, Endpoint, Request};
 use super::people::Call;
 use super::scene::{Scene, Verdict, long, run, span};
 
@@ -20,9 +20,9 @@ async fn hot_line() -> Verdict {
     let scene = Scene::start(&name, "").await;
     let requests = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&requests);
-    scene.double.script(move |asked: &Asked| {
-        let events = matches!(asked.endpoint, Endpoint::Event | Endpoint::EventBulk);
-        if events && asked.names(EMAIL) {
+    scene.double.script(move |request: &Request| {
+        let events = matches!(request.endpoint, Endpoint::Event | Endpoint::EventBulk);
+        if events && request.names(EMAIL) {
             counted.fetch_add(1, Ordering::Relaxed);
         }
         Answer::normal().after(ANSWERS_IN)

@@ -268,8 +268,8 @@ async fn lists_scopes_and_the_clock_are_checked() {
         .collect();
     assert_eq!(wrong.len(), 1, "{found}");
     assert_eq!(wrong[0]["about"], "lists");
-    let says = wrong[0]["says"].as_str().unwrap();
-    assert!(says.starts_with("Klaviyo has no list Nowher; "), "{says}");
+    let text = wrong[0]["says"].as_str().unwrap();
+    assert!(text.starts_with("Klaviyo has no list Nowher; "), "{text}");
 
     let refusal = json!({"errors": [{"id": "e", "status": 403, "code": "permission_denied", "title": "t",
         "detail": "The key lacks a scope."}]});

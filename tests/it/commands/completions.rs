@@ -25,14 +25,14 @@ fn bash_completes_commands_options_and_their_values() {
     let completed = |line: &[&str]| {
         let (last, words) = (line.len() - 1, line.join(" "));
         let before = line[last - 1];
-        let asked = format!(
+        let script = format!(
             "source complete.bash; COMP_WORDS=({words}); COMP_CWORD={last}; COMPREPLY=(); \
              of=$(complete -p klaviyo-relay); of=${{of#*-F }}; ${{of%% *}} klaviyo-relay '{}' '{before}'; \
              echo ${{COMPREPLY[@]}}",
             line[last]
         );
         let bash = Command::new("bash")
-            .args(["-c", &asked])
+            .args(["-c", &script])
             .current_dir(bench.path())
             .output();
         let text = require("bash", bash.ok())?;

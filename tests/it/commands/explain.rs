@@ -198,7 +198,7 @@ fn what_ingest_would_reject_is_rejected_with_its_code() {
 
 #[test]
 fn what_is_no_json_is_an_error() {
-    for (stdin, says) in [
+    for (stdin, error) in [
         ("", "error: there is no event on stdin"),
         (" \n", "error: there is no event on stdin"),
         ("nope", "error: what is on stdin is not JSON: "),
@@ -207,7 +207,7 @@ fn what_is_no_json_is_an_error() {
     ] {
         let ran = Bench::new().run_on(stdin, &["explain"]);
         assert_eq!((ran.code, &*ran.out), (1, ""), "{stdin}");
-        assert!(ran.err.starts_with(says), "{}", ran.err);
+        assert!(ran.err.starts_with(error), "{}", ran.err);
     }
 }
 

@@ -1,4 +1,4 @@
-//! `forget`: a person is gone from the outbox, byte for byte, or it says what is left.
+//! `forget`: a person is gone from the outbox, byte for byte, or it reports what is left.
 
 use std::fs;
 

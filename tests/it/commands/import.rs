@@ -1,4 +1,4 @@
-//! `import`: what it stores, what it says, and what a second run does.
+//! `import`: what it stores, what it prints, and what a second run does.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -156,7 +156,7 @@ fn a_second_run_skips_what_was_imported_and_a_grown_file_goes_on() {
     fs::write(&file, format!("{first}\n{line}\n")).unwrap();
     let grown = bench.run(&["import", "calls.ndjson"]);
     assert!(grown.out.starts_with("1 lines: 1 stored; 2000 "), "{grown:?}");
-    // The same from a pipe has no place to go on from; the made ids tell.
+    // The same from a pipe has no place to go on from; the made ids show what is known.
     let piped = bench.run_on(&first, &["import", "-"]);
     assert_eq!(piped.out, "2000 lines: 0 stored, 2000 known before\n");
     // Another file that begins alike is not mistaken for the first.

@@ -1,4 +1,4 @@
-//! No command prints a key, however it is asked and whatever goes wrong.
+//! No command prints a key, however it is called and whatever goes wrong.
 
 use std::fs;
 use std::process::Stdio;

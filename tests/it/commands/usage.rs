@@ -1,4 +1,4 @@
-//! Exit codes, and which stream says what.
+//! Exit codes, and which stream has what.
 
 use std::fs;
 

@@ -19,7 +19,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{AT_MOST, ended, opened};
 use crate::support::eventually;
 
-const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 const SHORT: Duration = Duration::from_millis(300);
 
 /// Times that nothing here waits for.
@@ -61,13 +61,13 @@ impl Port {
         }
     }
 
-    /// Asks on a connection of its own.
+    /// Sends a request on a connection of its own.
     async fn is_served(&self) -> bool {
-        let asking = async {
-            let mut stream = opened(self.address, ASK).await;
+        let exchange = async {
+            let mut stream = opened(self.address, REQUEST).await;
             answered(&mut stream).await
         };
-        tokio::time::timeout(AT_MOST, asking).await.unwrap_or(false)
+        tokio::time::timeout(AT_MOST, exchange).await.unwrap_or(false)
     }
 }
 
@@ -94,8 +94,8 @@ async fn a_client_that_never_reads_loses_its_connection() {
         ..ServeOptions::default()
     })
     .await;
-    let ask = String::from_utf8_lossy(ASK).replace("/ ", "/endless ");
-    let unread = opened(port.address, ask.as_bytes()).await;
+    let request = String::from_utf8_lossy(REQUEST).replace("/ ", "/endless ");
+    let unread = opened(port.address, request.as_bytes()).await;
     unread.readable().await.unwrap();
     // The only slot is taken by a request in progress, which no newcomer ends.
     assert!(port.is_served().await);
@@ -111,7 +111,7 @@ async fn a_busy_connection_ends_at_its_age() {
     .await;
     let http_1 = async {
         let mut stream = opened(port.address, b"").await;
-        while stream.write_all(ASK).await.is_ok() && answered(&mut stream).await {
+        while stream.write_all(REQUEST).await.is_ok() && answered(&mut stream).await {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -148,8 +148,8 @@ async fn an_endless_request_is_cut_some_time_after_the_age() {
         ..ServeOptions::default()
     })
     .await;
-    let ask = String::from_utf8_lossy(ASK).replace("/ ", "/hang ");
-    let mut stream = opened(port.address, ask.as_bytes()).await;
+    let request = String::from_utf8_lossy(REQUEST).replace("/ ", "/hang ");
+    let mut stream = opened(port.address, request.as_bytes()).await;
     assert_eq!(ended("a request that hangs", &mut stream).await, "");
 }
 
@@ -163,7 +163,7 @@ async fn an_idle_connection_is_closed_for_a_new_one() {
     .await;
     let mut idle = Vec::new();
     for _ in 0..2 {
-        let mut stream = opened(port.address, ASK).await;
+        let mut stream = opened(port.address, REQUEST).await;
         assert!(answered(&mut stream).await);
         idle.push(stream);
     }
@@ -182,7 +182,7 @@ async fn an_address_has_a_share_of_the_slots_and_others_have_theirs() {
     .await;
     let mut held = Vec::new();
     for _ in 0..2 {
-        let mut stream = opened(port.address, ASK).await;
+        let mut stream = opened(port.address, REQUEST).await;
         assert!(answered(&mut stream).await);
         held.push(stream);
     }
@@ -191,12 +191,12 @@ async fn an_address_has_a_share_of_the_slots_and_others_have_theirs() {
     let elsewhere = TcpSocket::new_v4().unwrap();
     elsewhere.bind("127.0.0.2:0".parse().unwrap()).unwrap();
     let mut other = elsewhere.connect(port.address).await.unwrap();
-    other.write_all(ASK).await.unwrap();
+    other.write_all(REQUEST).await.unwrap();
     assert!(answered(&mut other).await, "another address");
     drop(held);
     eventually("there is a slot again", || async {
         let mut stream = TcpStream::connect(port.address).await.ok()?;
-        stream.write_all(ASK).await.ok()?;
+        stream.write_all(REQUEST).await.ok()?;
         answered(&mut stream).await.then_some(())
     })
     .await;
@@ -224,13 +224,13 @@ async fn the_time_for_a_head_begins_with_its_first_byte() {
         ..ServeOptions::default()
     })
     .await;
-    let mut idle = opened(port.address, ASK).await;
+    let mut idle = opened(port.address, REQUEST).await;
     assert!(answered(&mut idle).await);
-    let mut slow = opened(port.address, ASK).await;
+    let mut slow = opened(port.address, REQUEST).await;
     assert!(answered(&mut slow).await);
     slow.write_all(b"GET / HT").await.unwrap();
     assert_eq!(ended("a head that is not whole", &mut slow).await, "");
-    idle.write_all(ASK).await.unwrap();
+    idle.write_all(REQUEST).await.unwrap();
     assert!(answered(&mut idle).await, "who was idle meanwhile");
 }
 
@@ -245,12 +245,13 @@ async fn a_connection_that_is_idle_for_long_is_closed_gracefully() {
         ..ServeOptions::default()
     })
     .await;
-    let mut http_1 = opened(port.address, ASK).await;
+    let mut http_1 = opened(port.address, REQUEST).await;
     assert!(answered(&mut http_1).await);
     assert_eq!(ended("idle in HTTP/1.1", &mut http_1).await, "");
     // The preface, no settings, and GET of `/` in the names that HTTP/2 knows (RFC 7541, appendix A).
-    let ask = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01h";
-    let mut http_2 = opened(port.address, ask).await;
+    let request =
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01h";
+    let mut http_2 = opened(port.address, request).await;
     let mut read = Vec::new();
     let end = tokio::time::timeout(AT_MOST, http_2.read_to_end(&mut read)).await;
     end.expect("idle in HTTP/2: still open").unwrap();

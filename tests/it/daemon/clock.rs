@@ -133,7 +133,7 @@ impl Relay {
     }
 }
 
-/// A call that says when it was made.
+/// A call that states when it was made.
 fn call(number: usize) -> Value {
     let now = SystemClock.now().to_string();
     json!({"userId": "u1", "messageId": format!("m{number}"), "event": "Ordered", "timestamp": now,

@@ -254,12 +254,12 @@ async fn retry_after_is_waited_out_for_five_minutes_at_most() {
         .unwrap()
         .unwrap();
     let waits = due.since(received.received_at);
-    let asked = 300..3600;
-    assert!(asked.contains(&waits.as_secs()), "{waits:?}");
+    let delay = 300..3600;
+    assert!(delay.contains(&waits.as_secs()), "{waits:?}");
     let (_, ready) = daemon.look("/readyz").await;
     assert_eq!(ready["notes"][0]["code"], "paused_rate_limited", "{ready}");
     assert_eq!(ready["notes"][0]["scope"], "event", "{ready}");
-    // Nobody else waits for as long as it asked either: a release tries at once.
+    // Nobody else waits for as long as it requires either: a release tries at once.
     daemon.send("/v1/track", &track("u2", 1)).await;
     let release = daemon.command(&["release", "--status", "pending"]);
     assert!(release.status.success(), "{release:?}");

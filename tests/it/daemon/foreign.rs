@@ -49,8 +49,8 @@ async fn an_import_of_a_person_is_not_accepted_by_a_document_without_an_id() {
     let identify = json!({"userId": "u1", "messageId": "m1", "traits": {"email": "u1@klaviyo-demo.com"}});
     daemon.send("/v1/identify", &identify).await;
     assert_eq!(count(&daemon.settled().await, "delivered"), 1);
-    let asked = klaviyo.requests().await;
-    let statuses: Vec<_> = asked
+    let requests = klaviyo.requests().await;
+    let statuses: Vec<_> = requests
         .iter()
         .filter(|request| request.path == "/api/profile-import")
         .map(|request| (request.status, request.outcome.as_str()))

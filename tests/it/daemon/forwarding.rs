@@ -77,7 +77,8 @@ async fn segment_and_rudderstack_forward_with_their_methods_forms_and_signatures
     .await;
 }
 
-/// Jane browses, says who she is and buys; John does in the same browser; Jane wants to be forgotten, and comes back.
+/// Jane browses, identifies herself and buys; John does in the same browser; Jane wants to be forgotten, and comes
+/// back.
 async fn two_people(daemon: &Daemon) {
     let browse = json!({"anonymousId": "browser", "event": "Viewed", "messageId": "b"});
     daemon.send("/v1/track", &browse).await;
@@ -132,7 +133,7 @@ async fn a_delete_call_erases_its_person_from_the_files_and_nobody_else() {
     assert!(order.contains("erased") && order.contains("order-jane"), "{order}");
 
     // There is nothing to send again, and nothing left by which a later order of the person would be known.
-    let asked = klaviyo.request_count();
+    let before = klaviyo.request_count();
     let replay = daemon.command(&["replay", "--id", "2", "3", "6"]);
     let words = String::from_utf8_lossy(&replay.stderr).into_owned();
     assert!(
@@ -140,13 +141,13 @@ async fn a_delete_call_erases_its_person_from_the_files_and_nobody_else() {
         "{words}"
     );
     daemon.settled().await;
-    assert_eq!(klaviyo.request_count(), asked);
+    assert_eq!(klaviyo.request_count(), before);
     let again = json!({"userId": "jane", "event": "Order Completed", "messageId": "again",
         "properties": {"orderId": "order-jane", "products": []}});
     daemon.send("/v1/track", &again).await;
     daemon.settled().await;
     assert!(shown(&daemon, "again").contains("delivered"));
-    assert!(klaviyo.request_count() > asked);
+    assert!(klaviyo.request_count() > before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,12 +165,12 @@ async fn deletions_are_requested_of_klaviyo_in_the_persons_order() {
     assert_eq!((count(&status, "dead"), count(&status, "difference")), (0, 0));
     let requests = klaviyo.requests().await;
     let accepted = |text: &str| {
-        let with = requests.iter().rposition(|asked| asked.body.get().contains(text));
+        let with = requests.iter().rposition(|request| request.body.get().contains(text));
         with.unwrap_or_else(|| panic!("no request has {text}"))
     };
     let deleted = requests
         .iter()
-        .position(|asked| asked.path.contains("data-privacy"))
+        .position(|request| request.path.contains("data-privacy"))
         .unwrap();
     assert!(accepted("order-jane") < deleted && deleted < accepted("Back again"));
     let held = klaviyo.snapshot();

@@ -41,7 +41,7 @@ async fn jobs(klaviyo: &Klaviyo) -> usize {
     let requests = klaviyo.requests().await.into_iter();
     let made = |method: &str, path: &str, outcome: &str| method == "POST" && path == JOBS && outcome == "stored";
     requests
-        .filter(|asked| made(&asked.method, &asked.path, &asked.outcome))
+        .filter(|request| made(&request.method, &request.path, &request.outcome))
         .count()
 }
 
@@ -49,7 +49,7 @@ async fn jobs(klaviyo: &Klaviyo) -> usize {
 async fn sendings(klaviyo: &Klaviyo, version: u64) -> usize {
     let sent = format!("\"version\":{version}}}");
     let requests = klaviyo.requests().await.into_iter();
-    requests.map(|asked| asked.body.get().matches(&sent).count()).sum()
+    requests.map(|request| request.body.get().matches(&sent).count()).sum()
 }
 
 async fn made(klaviyo: &Klaviyo, expected: usize) {
@@ -98,9 +98,9 @@ async fn a_job_is_watched_on_after_a_kill() {
     let klaviyo = slow(Duration::from_secs(8)).await;
     let mut daemon = begun(&klaviyo).await;
     eventually("the job's id is in the books", || async {
-        let asked = klaviyo.requests().await;
+        let requests = klaviyo.requests().await;
         let polled = |path: &str| path.starts_with(&format!("{JOBS}/"));
-        asked.iter().any(|asked| polled(&asked.path)).then_some(())
+        requests.iter().any(|request| polled(&request.path)).then_some(())
     })
     .await;
     daemon.kill();
@@ -154,9 +154,9 @@ async fn people_of_a_job_that_klaviyo_does_not_know_go_at_once() {
     let klaviyo = slow(NEVER).await;
     let error = json!({"id": "e", "code": "not_found", "title": "Not found.", "detail": "No such job."});
     let answer = json!({"errors": [error]});
-    let asked = format!("{JOBS}/");
+    let path = format!("{JOBS}/");
     klaviyo
-        .fault(json!({"status": 404, "body": answer, "method": "GET", "path": asked}))
+        .fault(json!({"status": 404, "body": answer, "method": "GET", "path": path}))
         .await;
     let daemon = begun(&klaviyo).await;
     let status = daemon.settled().await;

@@ -83,7 +83,7 @@ async fn history_starts_no_flows_and_subscribes_nobody_again_unless_requested() 
         ];
         fs::write(&file, lines.join("\n")).unwrap();
     };
-    let asked = || async {
+    let requests = || async {
         let requests = klaviyo.requests().await;
         let subscribed = requests.iter().filter(|request| request.path.contains("subscription"));
         let backfilled = requests.iter().filter(|request| {
@@ -103,7 +103,7 @@ async fn history_starts_no_flows_and_subscribes_nobody_again_unless_requested() 
         let import = daemon.command(&arguments);
         assert!(import.status.success(), "{import:?}");
         daemon.settled().await;
-        assert_eq!(asked().await, expected, "{options:?}");
+        assert_eq!(requests().await, expected, "{options:?}");
     }
     let shown = daemon.command(&["show", "old-a"]);
     let shown = String::from_utf8(shown.stdout).unwrap();

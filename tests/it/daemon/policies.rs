@@ -103,9 +103,9 @@ async fn an_outage_is_reported_probed_and_recovered_from() {
     assert!(pause.reason.contains("endpoint `event`"), "{}", pause.reason);
     let (ready, body) = daemon.look("/readyz").await;
     assert_eq!(ready, 200, "events are accepted meanwhile: {body}");
-    let asked = klaviyo.request_count();
+    let before = klaviyo.request_count();
     eventually("it is probed", || async {
-        (klaviyo.request_count() > asked).then_some(())
+        (klaviyo.request_count() > before).then_some(())
     })
     .await;
     daemon.send("/v1/track", &track("late", 1)).await;

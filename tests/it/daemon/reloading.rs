@@ -193,7 +193,7 @@ async fn what_needs_a_restart_is_named_and_stays() {
     assert!(daemon.log().contains("\"keys\":\"outbox.max_pending\""));
     assert!(!daemon.database().with_file_name("elsewhere.db").exists());
     daemon.send("/v1/track", &track("u1", 1)).await;
-    // Said again as long as it is so, and not once it was put back.
+    // Logged again as long as it is so, and not once it was put back.
     daemon.reload("max_pending = 7", "max_pending = 8").await;
     assert_eq!(warnings(), ["outbox.path", "outbox.path"]);
     daemon.reload("\"elsewhere.db\"", "\"outbox.db\"").await;
@@ -258,7 +258,7 @@ async fn a_wrong_key_of_the_environment_needs_a_restart() {
     let mut daemon = Daemon::start_in_under(files, &["env", "RELAY_TEST_KEY=pk_mistyped"]).await;
     daemon.send("/v1/track", &track("u1", 1)).await;
     let advice = "set RELAY_TEST_KEY and restart: the environment is read at the start alone";
-    eventually("`status` says what to do", || async {
+    eventually("`status` shows what to do", || async {
         let shown = String::from_utf8(daemon.command(&["status"]).stdout).unwrap();
         shown.contains(advice).then_some(())
     })

@@ -1,5 +1,5 @@
-//! One `anonymousId` for everybody: all wait in one queue, until the operator is shown which, and says that it names
-//! nobody.
+//! One `anonymousId` for everybody: all wait in one queue, until the operator sees which, and adds it to the garbage
+//! list.
 
 use serde_json::json;
 

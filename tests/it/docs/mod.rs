@@ -1,7 +1,7 @@
 //! What README.md and the manual in docs/ promise to people and scripts: settings, views, queries, commands, links.
 //!
 //! A page that is generated from the program is compared with it; `RELAY_TESTS_UPDATE=1` rewrites it, and its diff is
-//! then to be read. What needs the `sqlite3` command is skipped where it is absent, with one line that says so; with
+//! then to be read. What needs the `sqlite3` command is skipped where it is absent, with one line about it; with
 //! `RELAY_TESTS_REQUIRE_ALL=1` that is a failure. Every check counts what it looked at.
 
 mod architecture;
@@ -119,7 +119,7 @@ fn source_of(folder: &str) -> String {
     source
 }
 
-/// Asserts that a page is what the program says. `RELAY_TESTS_UPDATE=1` rewrites it.
+/// Asserts that a page is what the program generates. `RELAY_TESTS_UPDATE=1` rewrites it.
 pub(crate) fn assert_is_generated(path: &str, expected: &str) {
     let update = std::env::var_os("RELAY_TESTS_UPDATE").is_some();
     if update {

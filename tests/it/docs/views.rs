@@ -116,7 +116,7 @@ impl Filled {
     }
 }
 
-/// Whether the `sqlite3` command is there; says so when it is not.
+/// Whether the `sqlite3` command is there; prints a line when it is not.
 fn has_sqlite3() -> bool {
     let version = Command::new("sqlite3").arg("-version").output();
     require("the sqlite3 command", version.ok()).is_some()

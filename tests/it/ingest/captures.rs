@@ -93,7 +93,7 @@ async fn every_recorded_call_is_stored_once() {
     ];
     assert!(sources.iter().copied().eq(expected), "{sources:?}");
 
-    // The same bytes again: stored again only where no message id says that they are the same.
+    // The same bytes again: stored again only where no message id shows that they are the same.
     let unnamed = posts.iter().filter(|capture| capture["path"] != "/v1/m");
     let unnamed = unnamed.flat_map(calls).filter(|(id, _)| id.is_none()).count();
     for capture in &posts {
@@ -109,12 +109,12 @@ async fn every_recorded_preflight_allows_what_the_browser_requests() {
     assert!(preflights.len() >= 10);
     for capture in preflights {
         let answer = bench.send(request(&capture)).await;
-        let asked = &capture["headers"];
+        let headers = &capture["headers"];
         assert!(answer.status.is_success());
-        assert_eq!(answer.header("access-control-allow-origin"), asked["origin"]);
+        assert_eq!(answer.header("access-control-allow-origin"), headers["origin"]);
         assert_eq!(
             answer.header("access-control-allow-headers"),
-            asked["access-control-request-headers"]
+            headers["access-control-request-headers"]
         );
         assert_eq!(answer.header("access-control-allow-methods"), "POST");
         assert_eq!(answer.header("access-control-allow-credentials"), "true");

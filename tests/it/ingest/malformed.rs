@@ -68,7 +68,7 @@ async fn every_malformed_request_gets_an_error_that_names_a_fix() {
         assert_eq!(body["code"], row["code"], "{name}");
         assert_eq!(body["error"], body["message"], "{name}");
         let message = body["message"].as_str().unwrap();
-        assert!(message.contains(row["says"].as_str().unwrap()), "{name}: {message}");
+        assert!(message.contains(row["text"].as_str().unwrap()), "{name}: {message}");
     }
     let stored = bench.stored(Some(EventStatus::Dead)).await;
     let reasons: Vec<&str> = stored

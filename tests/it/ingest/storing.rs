@@ -1,4 +1,4 @@
-//! What is stored, what is not, and what the client hears.
+//! What is stored, what is not, and what the client is answered.
 
 use std::sync::Arc;
 use std::time::Duration;

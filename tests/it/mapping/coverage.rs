@@ -1,4 +1,4 @@
-//! The cases say something about every rule: each row of both identify tables, each setting on and off, each
+//! The cases cover every rule: each row of both identify tables, each setting on and off, each
 //! override of a call. A rule that loses its last case fails here.
 
 use std::collections::BTreeSet;
@@ -150,8 +150,8 @@ fn every_kind_of_request_has_a_case() {
         assert_some(&cases, kind, |parts| parts.requests.iter().any(|r| r["kind"] == kind));
     }
     for kind in ["page", "screen", "group", "alias"] {
-        let says = |parts: &Parts| parts.skipped.as_ref().is_some_and(|s| s.starts_with(kind));
-        assert_some(&cases, kind, says);
+        let is_of_kind = |parts: &Parts| parts.skipped.as_ref().is_some_and(|s| s.starts_with(kind));
+        assert_some(&cases, kind, is_of_kind);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where two JSON values differ, one line a place, so that a failing case says what is wrong and not only that.
+//! Where two JSON values differ, one line a place, so that a failing case shows what is wrong and not only that.
 
 use serde_json::Value;
 

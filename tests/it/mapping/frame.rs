@@ -1,5 +1,5 @@
-//! Expected requests in short: what a case says of an event, a profile, a subscription or a deletion, without the frame
-//! of JSON:API that is the same in all of them.
+//! Expected requests in short: what a case states of an event, a profile, a subscription or a deletion, without the
+//! frame of JSON:API that is the same in all of them.
 
 use serde_json::{Map, Value, json};
 

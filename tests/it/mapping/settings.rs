@@ -4,7 +4,7 @@ use klaviyo_relay::config::MappingConfig;
 use klaviyo_relay::model::GarbageIds;
 use serde_json::{Map, Value};
 
-/// The settings, defaults where a case says nothing. A key that `[mapping]` does not have fails the test.
+/// The settings, defaults where a case sets nothing. A key that `[mapping]` does not have fails the test.
 pub(super) fn mapping_config(settings: &Map<String, Value>) -> MappingConfig {
     let mut config = MappingConfig::default();
     for (key, value) in settings {

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use crate::support::reopen;
 use model::{Chance, Model, Modelled, State};
 
-/// Histories of a run, unless `RELAY_TEST_HISTORIES` says more.
+/// Histories of a run, unless `RELAY_TEST_HISTORIES` is set.
 const RUNS: u64 = 300;
 /// A run brings this many messages or a few more, and then works off what waits.
 const MESSAGES: u64 = 60;
@@ -455,7 +455,7 @@ fn new_event(message: u64, identifiers: &BTreeSet<u64>, dead: bool, now: Timesta
     }
 }
 
-/// Asks for all of it at once, so that some of it shares a commit.
+/// Submits all of it at once, so that some of it shares a commit.
 async fn settle(outbox: &Outbox, steps: Vec<Transition>) {
     let mut settling = JoinSet::new();
     for step in steps {

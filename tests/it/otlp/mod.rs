@@ -1,4 +1,4 @@
-//! Traces: what a collector gets of a program that was built with them, and what one without says.
+//! Traces: what a collector gets of a program that was built with them, and what one without reports.
 //!
 //! The former takes `--features otlp-tests`.
 

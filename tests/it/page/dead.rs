@@ -104,7 +104,7 @@ async fn without_dead_events_the_page_shows_what_that_means() {
     assert!(!page.contains("/change?"), "{page}");
 }
 
-/// One that died so many hours ago, sent by this library, as its call or its batch says.
+/// One that died so many hours ago, sent by this library, as its call or its batch states.
 fn sent_by(number: u64, hours_ago: i64, context: &str, of_batch: bool) -> NewEvent {
     let context = format!(r#"{{"context":{context}}}"#);
     let at = SystemClock.now().as_millis() - hours_ago * 3_600_000;

@@ -1,4 +1,4 @@
-//! The page over the router, without a browser: what each page says, what it lets nobody do, and that events are text.
+//! The page over the router, without a browser: what each page shows, what it permits nobody, and that events are text.
 
 mod blocked;
 mod browser;
@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{attempts, request_routes};
 
-/// What a browser says of a form that it sends to where it got it from.
+/// The headers of a browser for a form that it sends to where it got it from.
 const FROM_HERE: (&str, &str) = ("sec-fetch-site", "same-origin");
 
 /// The pages on an outbox of their own; no relay takes anything from it.
@@ -129,7 +129,7 @@ impl Pages {
         self.request("GET", path, &[], "").await
     }
 
-    /// The page that tells what was done: where a form sent the visitor on to.
+    /// The page with the result of a change: where a form sent the visitor on to.
     async fn follow(&self, answer: &Answer) -> String {
         let cookie = answer.header("set-cookie").unwrap_or_default();
         let cookie = cookie.split(';').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the sandbox in the program was asked, and what it holds.
+//! What the sandbox in the program was sent, and what it holds.
 
 use serde_json::{Value, json};
 

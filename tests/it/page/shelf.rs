@@ -1,4 +1,4 @@
-//! [`Pages`] with a sandbox beside them, which can be asked as the relay asks it.
+//! [`Pages`] with a sandbox beside them, which gets requests as from the relay.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ impl Shelf {
         self.pages.get(path).await.well()
     }
 
-    /// Asks the sandbox, as the relay does.
+    /// Sends a request to the sandbox, as the relay does.
     pub(super) async fn klaviyo(&self, path: &str, body: String) -> u16 {
         let media_type = if path.starts_with("/sandbox/") {
             "application/json"

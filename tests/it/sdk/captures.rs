@@ -93,11 +93,11 @@ async fn recorded_requests_of_other_sdks_reach_klaviyo_once() {
         }
         let status = daemon.settled().await;
         assert_eq!(count(&status, "dead"), 0, "{label}: {status:?}");
-        let asked = klaviyo.requests().await;
-        let to = |path: &str| asked.iter().filter(|asked| asked.path == path).count();
+        let requests = klaviyo.requests().await;
+        let to = |path: &str| requests.iter().filter(|request| request.path == path).count();
         assert_eq!(to("/api/profile-import"), people, "{label}");
-        // Both of PHP's are of the same order, which Klaviyo is to hear of once.
+        // Both of PHP's are of the same order, which Klaviyo is to get once.
         assert_eq!(to("/api/events"), events, "{label}");
-        assert!(asked.iter().all(|asked| matches!(asked.status, Some(200..=202))));
+        assert!(requests.iter().all(|request| matches!(request.status, Some(200..=202))));
     }
 }

@@ -53,7 +53,7 @@ pub(super) struct Client {
 }
 
 impl Program {
-    /// Starts it; says so when what it needs is not installed.
+    /// Starts it; prints a line when what it needs is not installed.
     pub(super) fn start(&self, daemon: &Daemon, people: u64) -> Option<Client> {
         let mut command = require(
             &format!("the clients of {} (run tests/sdk/prepare)", self.file),
@@ -135,7 +135,7 @@ impl Client {
         }
     }
 
-    /// Lets it close its SDK: nothing more will be asked of it.
+    /// Lets it close its SDK: no more commands follow.
     pub(super) fn close(&mut self) {
         self.stdin = None;
     }
@@ -143,7 +143,7 @@ impl Client {
     /// Waits for its end, which must be a good one.
     pub(super) async fn ended(mut self) -> Belief {
         self.close();
-        eventually("the client says what it believes, and ends", || async {
+        eventually("the client reports what it sent, and ends", || async {
             self.assert_well();
             self.child.lock().unwrap().try_wait().unwrap()?;
             // The last line may still be on its way out of the pipe.

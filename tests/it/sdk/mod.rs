@@ -1,9 +1,9 @@
 //! Real SDKs, as their users run them, against the built relay: every type of call, then 500 numbered events of several
 //! people, while the relay refuses, is killed, is gone, and comes back with its answers lost for a while.
 //!
-//! Of each the same is asked: every event is in the sandbox once, none is lost, and each person's are in the order in
+//! The same must hold for each: every event is in the sandbox once, none is lost, and each person's are in the order in
 //! which they came to the relay. In which order they come is the SDK's doing: where its design keeps the order through
-//! such a storm, that is held too; where it does not, its row says so. A run leaves the table in `target/sdk/table.md`.
+//! such a storm, that is held too; where it does not, its row has it. A run leaves the table in `target/sdk/table.md`.
 
 mod captures;
 mod client;

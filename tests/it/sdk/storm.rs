@@ -104,7 +104,7 @@ fn lines(log: &str, message: &str) -> Vec<serde_json::Value> {
         .collect()
 }
 
-/// Waits until the relay has accepted that many events of a client. Its outbox is asked: a relay that was killed may
+/// Waits until the relay has accepted that many events of a client. Its outbox is read: a relay that was killed may
 /// not have logged the last that it stored.
 pub(super) async fn accepted(daemon: &Daemon, client: &Client, events: u64) {
     eventually(&format!("{events} events are accepted"), || async {
@@ -162,15 +162,15 @@ async fn lose_answers(port: TcpListener, relay: SocketAddr) {
     drop(between.await);
 }
 
-/// One connection: everything asked goes to the relay, what it answers comes back but for a success.
+/// One connection: every request goes to the relay, what it answers comes back but for a success.
 async fn pass_on(client: TcpStream, relay: SocketAddr, lost: Arc<AtomicUsize>) {
     let Ok(relay) = TcpStream::connect(relay).await else {
         return;
     };
-    let (mut asked, mut to_client) = client.into_split();
+    let (mut from_client, mut to_client) = client.into_split();
     let (mut answered, mut to_relay) = relay.into_split();
-    let asking = async {
-        drop(tokio::io::copy(&mut asked, &mut to_relay).await);
+    let upload = async {
+        drop(tokio::io::copy(&mut from_client, &mut to_relay).await);
     };
     let answering = async {
         let mut part = [0; 8 * 1024];
@@ -186,7 +186,7 @@ async fn pass_on(client: TcpStream, relay: SocketAddr, lost: Arc<AtomicUsize>) {
         }
     };
     tokio::select! {
-        () = asking => {}
+        () = upload => {}
         () = answering => {}
     }
 }

@@ -17,7 +17,7 @@ use super::{Klaviyo, eventually, lasting_port};
 
 /// `[klaviyo]` of one that delivers to the sandbox in the program.
 const ALONE: &str = "endpoint = \"sandbox\"\nsandbox_listen = \"127.0.0.1:0\"";
-/// `[outbox]`, where a test asks for nothing else.
+/// `[outbox]`, where a test sets nothing else.
 const OUTBOX: &str = "path = \"outbox.db\"\nmin_free_disk = 0";
 
 /// A running daemon and its files.
@@ -242,7 +242,7 @@ impl Daemon {
         )
     }
 
-    /// Asks the admin port: GET, or POST of a body as JSON.
+    /// Sends a request to the admin port: GET, or POST of a body as JSON.
     pub(crate) async fn request_admin(&self, path: &str, body: Option<&Value>) -> (u16, Value) {
         let url = format!("http://{}{path}", self.admin);
         let request = match body {

@@ -20,9 +20,9 @@ pub(crate) struct Klaviyo {
     client: reqwest::Client,
 }
 
-/// One request that the sandbox was asked.
+/// One request that the sandbox got.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct SandboxRequest {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) status: Option<u16>,
@@ -37,7 +37,7 @@ pub(crate) struct Asked {
 
 #[derive(Deserialize)]
 struct Log {
-    requests: Vec<Asked>,
+    requests: Vec<SandboxRequest>,
 }
 
 impl Klaviyo {
@@ -91,7 +91,7 @@ impl Klaviyo {
     }
 
     /// Every request to one of Klaviyo's paths, in order of arrival.
-    pub(crate) async fn requests(&self) -> Vec<Asked> {
+    pub(crate) async fn requests(&self) -> Vec<SandboxRequest> {
         let url = format!("http://{}/sandbox/requests?limit=100000", self.address);
         let answer = self.client.get(url).send().await.unwrap().text().await.unwrap();
         let Log { requests } = serde_json::from_str(&answer).unwrap();

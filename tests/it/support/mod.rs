@@ -47,7 +47,7 @@ where
         }
     };
     let found = tokio::time::timeout(PATIENCE, search).await;
-    found.unwrap_or_else(|_| panic!("never came true: {what}"))
+    found.unwrap_or_else(|_| panic!("timed out: {what}"))
 }
 
 /// A port that nobody has, and that the system gives to nobody meanwhile: from below those it chooses from.

@@ -1,7 +1,7 @@
 // A shop's website on an origin of its own, and a browser to visit it with.
 //
 // The website serves one page with the SDK, and others without. The SDK is bundled from npm, or comes by Segment's
-// classic snippet. That has the relay's host instead of Segment's, for its script and its settings, as docs/setup/sdks.md says;
+// classic snippet. That has the relay's host instead of Segment's, for its script and its settings, as in docs/setup/sdks.md;
 // and its scheme, since nothing here speaks TLS.
 'use strict'
 

@@ -1,4 +1,4 @@
-//! What answers say of a job's items.
+//! What answers state about a job's items.
 
 use super::*;
 use crate::model::Timestamp;
@@ -193,7 +193,7 @@ fn an_import_error_finds_its_item_by_the_person_or_else_by_its_place() {
     let ann_place = json!("/data/attributes/profiles/data/0/attributes/email");
     for original in [bob, typed, framed] {
         assert_eq!(item(Value::Null, original.clone()), Some(1));
-        // The person says more than the place.
+        // The person is more exact than the place.
         assert_eq!(item(ann_place.clone(), original), Some(1));
     }
     let carol = json!({ "email": "carol@klaviyo-demo.com" });

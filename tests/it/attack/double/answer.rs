@@ -1,4 +1,4 @@
-//! What the double is asked, and what it answers: the effect of a request and the bytes of its answer are chosen apart.
+//! The requests to the double, and its answers: the effect of a request and the bytes of its answer are chosen apart.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl Endpoint {
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct Request {
     pub(crate) endpoint: Endpoint,
     /// Without its query.
     pub(crate) path: String,
@@ -61,7 +61,7 @@ pub(crate) struct Asked {
     pub(crate) body: String,
 }
 
-impl Asked {
+impl Request {
     /// Whether its body has this text anywhere.
     pub(crate) fn names(&self, text: &str) -> bool {
         self.body.contains(text)
@@ -107,7 +107,7 @@ impl Fate {
 /// What happens to a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
-    /// Whether Klaviyo does what it is asked. It does so when the request has come, before any `after`.
+    /// Whether Klaviyo does what is requested. It does so when the request has come, before any `after`.
     pub(super) effect: bool,
     pub(super) after: Duration,
     pub(super) way: Way,
@@ -191,7 +191,7 @@ impl Answer {
         Self::reset().but_done()
     }
 
-    /// The same answer, and Klaviyo did what it was asked.
+    /// The same answer, and Klaviyo did what was requested.
     pub(crate) fn but_done(self) -> Self {
         Self { effect: true, ..self }
     }

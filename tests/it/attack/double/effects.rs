@@ -7,7 +7,7 @@ use std::time::Instant;
 use klaviyo_relay::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use super::answer::{Asked, Document, End, Endpoint, Fate};
+use super::answer::{Document, End, Endpoint, Fate, Request};
 
 /// Klaviyo shows no more import jobs at once.
 const JOBS_SHOWN: usize = 100;
@@ -26,7 +26,7 @@ pub(crate) struct Effects {
     /// E-mail addresses subscribed, each time.
     pub(crate) subscriptions: Vec<String>,
     /// Requests per endpoint.
-    pub(crate) asked: HashMap<Endpoint, usize>,
+    pub(crate) requests: HashMap<Endpoint, usize>,
     known: HashSet<(usize, String, String)>,
     profiles: HashMap<String, usize>,
     jobs: Vec<Job>,
@@ -44,10 +44,10 @@ struct Job {
 }
 
 impl Effects {
-    /// Does what a request asks; an import job is only accepted, and its place is answered.
-    pub(super) fn apply(&mut self, asked: &Asked, fate: &Fate) -> (Document, Option<usize>) {
-        let body: Value = serde_json::from_str(&asked.body).unwrap_or_default();
-        match asked.endpoint {
+    /// Applies a request; an import job is only accepted, and its place is answered.
+    pub(super) fn apply(&mut self, request: &Request, fate: &Fate) -> (Document, Option<usize>) {
+        let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        match request.endpoint {
             Endpoint::Event => {
                 let attributes = &body["data"]["attributes"];
                 self.event(&attributes["profile"]["data"], attributes);
@@ -88,25 +88,25 @@ impl Effects {
             | Endpoint::ImportErrors
             | Endpoint::ImportJobs
             | Endpoint::Accounts
-            | Endpoint::Other => (self.read(asked), None),
+            | Endpoint::Other => (self.read(request), None),
         }
     }
 
     /// What is answered to a question that changes nothing.
-    fn read(&self, asked: &Asked) -> Document {
-        let id = asked.path.split('/').nth(3).unwrap_or_default();
+    fn read(&self, request: &Request) -> Document {
+        let id = request.path.split('/').nth(3).unwrap_or_default();
         let known = || self.jobs.iter().filter(|job| job.fate.end != End::Unknown);
         let job = known().find(|job| job.id == id);
-        match (asked.endpoint, job) {
+        match (request.endpoint, job) {
             (Endpoint::Accounts, _) => {
                 let account = json!({"type": "account", "id": "DOUBLE",
                     "attributes": {"public_api_key": "DOUBLE"}});
                 (200, Some(json!({"data": [account]})))
             }
             (Endpoint::ImportJobs, _) => {
-                let shown = known().filter(|job| job.matches(&asked.query));
+                let shown = known().filter(|job| job.matches(&request.query));
                 let mut shown: Vec<Value> = shown.map(Job::shown).collect();
-                if !asked.query.contains("sort=created_at") {
+                if !request.query.contains("sort=created_at") {
                     shown.reverse();
                 }
                 shown.truncate(JOBS_SHOWN);

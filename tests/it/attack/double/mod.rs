@@ -17,12 +17,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::super::support::{eventually, lasting_port};
-pub(crate) use answer::{Answer, Asked, End, Endpoint, Fate};
+pub(crate) use answer::{Answer, End, Endpoint, Fate, Request};
 use answer::{Document, Way};
 pub(crate) use effects::Effects;
 use wire::Wire;
 
-type Script = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
+type Script = Arc<dyn Fn(&Request) -> Answer + Send + Sync>;
 
 /// A listening double; it stops with the test.
 pub(crate) struct Double {
@@ -57,7 +57,7 @@ impl Double {
     }
 
     /// From now on each request is answered by `script`.
-    pub(crate) fn script(&self, script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) {
+    pub(crate) fn script(&self, script: impl Fn(&Request) -> Answer + Send + Sync + 'static) {
         *self.shared.script.lock().unwrap() = Arc::new(script);
     }
 
@@ -109,7 +109,7 @@ impl Double {
 
     /// How many requests came to an endpoint.
     pub(crate) fn request_count(&self, endpoint: Endpoint) -> usize {
-        self.effects().asked.get(&endpoint).copied().unwrap_or(0)
+        self.effects().requests.get(&endpoint).copied().unwrap_or(0)
     }
 }
 
@@ -137,10 +137,10 @@ async fn accept_all(port: TcpListener, shared: Arc<Shared>) {
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     drop(stream.set_nodelay(true));
     let mut wire = Wire::new(stream);
-    while let Some(asked) = wire.request().await {
+    while let Some(request) = wire.request().await {
         let script = Arc::clone(&shared.script.lock().unwrap());
-        let answer = script(&asked);
-        let document = shared.meet(&asked, answer.effect);
+        let answer = script(&request);
+        let document = shared.meet(&request, answer.effect);
         if !answer.after.is_zero() {
             sleep(answer.after).await;
         }
@@ -171,15 +171,15 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 }
 
 impl Shared {
-    /// Counts a request, and does what it asks if it is to have an effect.
-    fn meet(self: &Arc<Self>, asked: &Asked, effect: bool) -> Document {
+    /// Counts a request, and applies it if it is to have an effect.
+    fn meet(self: &Arc<Self>, request: &Request, effect: bool) -> Document {
         let fate = self.fate.lock().unwrap().clone();
         let mut effects = self.effects.lock().unwrap();
-        *effects.asked.entry(asked.endpoint).or_default() += 1;
+        *effects.requests.entry(request.endpoint).or_default() += 1;
         if !effect {
             return (500, None);
         }
-        let (document, job) = effects.apply(asked, &fate);
+        let (document, job) = effects.apply(request, &fate);
         if let Some(job) = job {
             let shared = Arc::clone(self);
             tokio::spawn(async move {

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use super::answer::{Asked, Document, Endpoint};
+use super::answer::{Document, Endpoint, Request};
 
 /// A connection, and what was read of it and not yet used.
 pub(super) struct Wire {
@@ -23,7 +23,7 @@ impl Wire {
     }
 
     /// The next request; `None` at the end of the connection.
-    pub(super) async fn request(&mut self) -> Option<Asked> {
+    pub(super) async fn request(&mut self) -> Option<Request> {
         let head = loop {
             if let Some(end) = find(&self.read, b"\r\n\r\n") {
                 break end + 4;
@@ -45,7 +45,7 @@ impl Wire {
         let mut words = text.split_whitespace();
         let (method, target) = (words.next()?, words.next()?);
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        Some(Asked {
+        Some(Request {
             endpoint: Endpoint::of(method, path),
             path: path.to_owned(),
             query: query.to_owned(),

@@ -11,7 +11,7 @@ use crate::support::{Daemon, require};
 /// A browser takes a whole small machine, so that there is one at a time.
 static BROWSER: Mutex<()> = Mutex::const_new(());
 
-/// Whether this machine has a browser and what drives it; says so where it has not.
+/// Whether this machine has a browser and what drives it; prints a line where it has not.
 pub(super) fn can_be_played() -> bool {
     let modules = root().join("target/page/node_modules");
     let node = Command::new("node").arg("--version").output();
