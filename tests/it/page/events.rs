@@ -1,8 +1,9 @@
 //! The list of events: its filters, the search, its pages, and what it keeps to itself.
 
+use expect_test::expect;
 use klaviyo_relay::model::EventType;
 
-use super::{Pages, event, hostile, listed, shows_as_text};
+use super::{Pages, event, hostile, listed, main_text, shows_as_text};
 
 #[tokio::test]
 async fn a_list_holds_the_events_of_all_filters_and_shows_the_filters() {
@@ -159,8 +160,13 @@ async fn a_word_that_may_be_several_lists_them_with_how_they_were_found() {
 async fn a_list_without_events_shows_what_to_do_next() {
     let pages = Pages::new().await;
     let page = pages.get("/events").await.well();
-    assert!(page.contains("curl -u dev: -d '{&quot;userId&quot;"), "{page}");
-    assert!(page.contains("http://127.0.0.1:8080/v1/track"), "{page}");
+    let shown = main_text(&page);
+    let (_form, shown) = shown.split_once("in UTC.\n").unwrap();
+    expect![[r#"
+        No event has arrived yet.
+        Point an SDK at the ingest port, or send one from a terminal: curl -u dev: -d '{"userId":"u1","event":"Order Completed","properties":{"orderId":"1001"}}' http://127.0.0.1:8080/v1/track Look again , or try an event here.
+    "#]]
+    .assert_eq(shown);
     pages.fill().await;
     let page = pages.get("/events?event=Order").await.well();
     assert!(page.contains("No event meets all of these filters"), "{page}");

@@ -204,6 +204,32 @@ fn unescaped(text: &str) -> String {
     text.replace("&quot;", "\"").replace("&amp;", "&")
 }
 
+/// Elements that begin and end a line of [`text`].
+const BLOCKS: [&str; 9] = ["div", "form", "h1", "h2", "li", "p", "section", "tr", "ul"];
+
+/// The text of a part of a page without its markup: a line for each block, and `TIME` for each time.
+fn text(part: &str) -> String {
+    let mut text = String::new();
+    for piece in part.split('<') {
+        let (tag, after) = piece.split_once('>').unwrap_or(("", piece));
+        let name = tag.trim_start_matches('/').split(' ').next().unwrap_or_default();
+        text.push(if BLOCKS.contains(&name) { '\n' } else { ' ' });
+        text.push_str(if tag.starts_with("time ") { "TIME" } else { after });
+    }
+    let text = unescaped(&text);
+    let lines = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    lines.filter(|line| !line.is_empty()).map(|line| line + "\n").collect()
+}
+
+/// [`text`] of what a page has between its header and its footer.
+fn main_text(page: &str) -> String {
+    let (_, main) = page.split_once("<main").unwrap();
+    let (_, main) = main.split_once('>').unwrap();
+    text(main.split_once("</main>").unwrap().0)
+}
+
 /// The numbers of the events that a page lists, in its order.
 fn listed(page: &str) -> Vec<i64> {
     let rows = page.split("<a class=\"row\" href=\"/events/").skip(1);

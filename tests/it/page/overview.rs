@@ -11,18 +11,11 @@ use klaviyo_relay::outbox::{LimitInUse, Pause};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::{Pages, event};
+use super::{Pages, event, text};
 
-/// The text of a page without its markup, each run of blanks as one.
+/// The text of a page in one line.
 fn words(page: &str) -> String {
-    let mut text = String::new();
-    for part in page.split('<') {
-        let (_, after) = part.split_once('>').unwrap_or(("", part));
-        text.push_str(after);
-        text.push(' ');
-    }
-    let text = super::unescaped(&text);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text(page).trim_end().replace('\n', " ")
 }
 
 #[tokio::test]
