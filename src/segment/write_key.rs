@@ -98,6 +98,6 @@ mod tests {
     fn a_call_that_nests_too_deep_to_be_read_is_masked_too() {
         let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
         let payload = format!(r#"{{"x":{deep},"writeKey":"wk_1"}}"#);
-        assert!(!redact_write_key(&payload).contains("wk_1"));
+        assert_eq!(redact_write_key(&payload), payload.replace("\"wk_1\"", MASK));
     }
 }
