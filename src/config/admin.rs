@@ -20,8 +20,8 @@ settings! {
         listen: SocketAddr = (Ipv4Addr::LOCALHOST, 8081).into(), address().restart();
 
         /// What a caller must show, as `Authorization: Bearer TOKEN`, or type into the page. Required when other
-        /// machines can reach `listen`; without one, requests have to ask for an address or localhost as their host, so
-        /// set one when a proxy in front asks by another name. `/healthz` asks for none.
+        /// machines can reach `listen`; without one, requests must name an address or localhost as their host, so
+        /// set one when a proxy in front uses another name. `/healthz` requires none.
         token: Option<SecretString> = None, secret(TOKEN, check_token).optional().restart()
             .examples(&["\"env:KLAVIYO_RELAY_TOKEN\""]);
 

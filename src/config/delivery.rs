@@ -57,7 +57,7 @@ settings! {
         resend_unknown_subscriptions: bool = true, boolean();
 
         /// What follows when an event is dead: "continue" (its people's later events go on without it) or "hold" (they
-        /// wait until you replay or discard it). `[delivery.after_dead_for]` below says otherwise for some events.
+        /// wait until you replay or discard it). `[delivery.after_dead_for]` below has exceptions for some events.
         after_dead: AfterDead = AfterDead::Continue, one_of(&AFTER_DEAD);
 
         /// When a failing event is given up: dead, kept for replay. What fails for its own sake, while Klaviyo accepts
@@ -70,7 +70,7 @@ settings! {
         max_age: Duration = DAY * 3, duration(ZERO..=DAY * 365);
 
         /// The wait before another attempt is drawn at random between nothing and a bound, which begins here and grows
-        /// with each attempt up to `longest_retry`. When Klaviyo says when to come back, that counts.
+        /// with each attempt up to `longest_retry`. A `Retry-After` of Klaviyo takes precedence.
         first_retry: Duration = SECOND, duration(TEN_MILLIS..=HOUR);
 
         /// The largest bound of the wait before another attempt.

@@ -227,7 +227,7 @@ fn reject_same(sections: &[Section<'_>], key: &str, sources: &[SourceConfig], va
     for (index, (section, value)) in read.iter().enumerate() {
         if let Some((first, _)) = read[..index].iter().find(|(_, other)| other == value) {
             let what = format!("is the same as {} in line {}", first.full(key), first.line_of(key));
-            let hint = "each source needs its own: its write key says which source a call is from";
+            let hint = "each source needs its own: its write key determines the source of a call";
             section.error(key, &what, hint);
         }
     }
@@ -240,7 +240,7 @@ impl SourceConfig {
                 ["allow", "allowed_origins"],
                 |[allow, origins]| {
                     format!(
-                        "{allow} holds \"delete\" beside {origins}, which says that the write key stands in web pages"
+                        "{allow} holds \"delete\" beside {origins}, which means that the write key stands in web pages"
                     )
                 },
                 "give what deletes people a source of its own; a key that everybody can read would delete anybody",

@@ -46,7 +46,7 @@ settings! {
         revision: String = "2026-10-15".to_owned(), text(REVISION, revision, String::clone).restart();
 
         /// The address of the sandbox, when it is the endpoint. Everybody who reaches it can read at `/sandbox` what it
-        /// got: it asks for no password there.
+        /// got: it requires no password there.
         sandbox_listen: SocketAddr = (Ipv4Addr::LOCALHOST, 9100).into(), address().restart();
     }
     computed {

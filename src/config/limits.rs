@@ -32,7 +32,7 @@ settings! {
         profile: FamilyLimit = limit(75, 750);
         /// Up to 10000 profiles at once: `POST /api/profile-bulk-import-jobs`.
         profile_bulk: FamilyLimit = limit(10, 150);
-        /// Asking whether such a job is done: `GET /api/profile-bulk-import-jobs/ID`, and its `import-errors`.
+        /// Polling whether such a job is done: `GET /api/profile-bulk-import-jobs/ID`, and its `import-errors`.
         profile_bulk_status: FamilyLimit = limit(10, 150);
         /// Subscriptions: `POST /api/profile-subscription-bulk-create-jobs`.
         subscription: FamilyLimit = limit(75, 750);

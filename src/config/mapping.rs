@@ -41,7 +41,7 @@ settings! {
         order_completed_as_is: bool = false, boolean();
 
         /// Products of an order that are sent as events of their own ("Ordered Product"). Further ones are in the
-        /// order's Items alone, and it says so: one order of thousands would keep Klaviyo's limits busy for minutes.
+        /// order's Items alone, with a warning: one order of thousands would keep Klaviyo's limits busy for minutes.
         max_products: u32 = 500, count(0..=4000);
 
         /// Events that happen once for each order: the order's id becomes their `$event_id`, by which Klaviyo drops a
@@ -60,7 +60,7 @@ settings! {
         garbage_ids: GarbageIds = GarbageIds::default(), texts("a list of ids, each in quotes")
             .map(GarbageIds::new, |ids: &GarbageIds| ids.words().map(str::to_owned).collect());
 
-        /// Whether a call of type delete also asks Klaviyo to delete the person, for good. false: it erases the person
+        /// Whether a call of type delete also deletes the person at Klaviyo, for good. false: it erases the person
         /// from the outbox alone. true needs the scope data-privacy:write: without it Klaviyo answers 403, and delivery
         /// pauses.
         delete_profiles: bool = false, boolean();

@@ -201,7 +201,7 @@ impl Config {
         }
         if sandbox && is_exposed(self.klaviyo.sandbox_listen) {
             warnings.push(format!(
-                "klaviyo.sandbox_listen is {}: other machines can read what the sandbox got, and tell it to fail",
+                "klaviyo.sandbox_listen is {}: other machines can read what the sandbox got, and make it fail",
                 self.klaviyo.sandbox_listen
             ));
         }

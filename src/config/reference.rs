@@ -15,7 +15,7 @@ const FILE_INTRO: [&str; 3] = [
     "As it stands, this file runs with no Klaviyo account: requests go to a sandbox inside the program, and NOTHING \
      REACHES KLAVIYO. To deliver, set `endpoint` and `private_key` of `[klaviyo]`, and give each source a write key \
      of its own.",
-    "`klaviyo-relay check` says what is wrong with this file.",
+    "`klaviyo-relay check` reports what is wrong with this file.",
 ];
 
 const VALUES_INTRO: [&str; 5] = [
@@ -33,7 +33,7 @@ const REFERENCE_INTRO: [&str; 4] = [
     "The configuration is the file that `--config` names, else the one that the variable `KLAVIYO_RELAY_CONFIG` \
      names, else `config.toml` in the current folder. All mistakes of a file are reported at once, each with the \
      nearest known key. A file with mistakes changes nothing in a running daemon: the log has every one, and \
-     `status`, `/readyz`, the page and a metric say so until a file is accepted.",
+     `status`, `/readyz`, the page and a metric show it until a file is accepted.",
     "What is in progress at a reload ends with the settings it began with. The log names the keys that changed, and \
      those that need a restart. Events that were mapped before are sent as they were mapped; a `replay` maps them \
      again.",

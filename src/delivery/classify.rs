@@ -94,7 +94,7 @@ fn left_out(header: &str) -> Option<String> {
 
 fn judge(answer: &Answer, form: &Form, success: Success) -> (OutcomeKind, Giver) {
     match answer.status {
-        status if success.statuses.contains(&status) => taken(answer, form, success),
+        status if success.statuses.contains(&status) => accepted(answer, form, success),
         status @ 400..=599 => match (error(answer, form), &answer.end) {
             (Some(error), _) => (refusal(status, &error), Giver::Klaviyo(Some(error))),
             (None, End::Broken(words)) => (OutcomeKind::Retry, Giver::Unclear(words.clone())),
@@ -106,7 +106,7 @@ fn judge(answer: &Answer, form: &Form, success: Success) -> (OutcomeKind, Giver)
 }
 
 /// Classifies an answer with a success status. If it could not be read completely, it may still be Klaviyo's.
-fn taken(answer: &Answer, form: &Form, success: Success) -> (OutcomeKind, Giver) {
+fn accepted(answer: &Answer, form: &Form, success: Success) -> (OutcomeKind, Giver) {
     match &answer.end {
         End::Broken(words) => (OutcomeKind::Unknown, Giver::Unclear(words.clone())),
         End::TooLong if *form != Form::Html => {

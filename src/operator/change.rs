@@ -43,7 +43,7 @@ pub enum ChangeError {
     #[error("failed to find the events")]
     Read(#[source] ReadError),
     /// The change could not be written completely: it is made in chunks.
-    #[error("failed to change the events; some may be changed, and asking again is safe")]
+    #[error("failed to change the events; some may be changed, and a repeated request is safe")]
     Write(#[source] WriteError),
 }
 

@@ -290,7 +290,7 @@ fn probable_mistakes_are_warnings() {
     expect![[r#"
         klaviyo.private_key is set and klaviyo.endpoint is "sandbox": nothing reaches Klaviyo; set klaviyo.endpoint = "https://a.klaviyo.com" to deliver
         the write key of source dev is the one shipped with klaviyo-relay, and ingest.listen is 0.0.0.0:8080: anyone who reaches that port can send events; choose a write key of your own
-        klaviyo.sandbox_listen is [::]:9100: other machines can read what the sandbox got, and tell it to fail"#]].assert_eq(&[key, open, sandbox].map(|text| one(&text)).join("\n"));
+        klaviyo.sandbox_listen is [::]:9100: other machines can read what the sandbox got, and make it fail"#]].assert_eq(&[key, open, sandbox].map(|text| one(&text)).join("\n"));
 }
 
 #[cfg(unix)]

@@ -70,7 +70,7 @@ async fn requested(raw: Vec<u8>, kind: DeliveryKind) -> Outcome {
 }
 
 /// Outcome, status, request, and the answer's bytes: `|` ends a header line, `||` the header block.
-const NOT_TAKEN: &str = "
+const NOT_ACCEPTED: &str = "
 unknown  -   event    HTTP/1.1 202 Acc
 unknown  -   event    220 mail.example ESMTP|
 unknown  202 event    HTTP/1.1 202 Accepted|content-length: 100||{
@@ -101,7 +101,7 @@ retry    404 event    HTTP/1.0 404 Not Found||PAGE
 ";
 
 /// The same for answers that are Klaviyo's, whatever their framing.
-const TAKEN: &str = r#"
+const ACCEPTED: &str = r#"
 accepted 202 event    HTTP/1.1 202 Accepted|content-length: 0||
 accepted 202 event    HTTP/1.1 202 Accepted|content-type: text/html|content-length: 0||
 accepted 202 event    HTTP/1.1 202 Accepted||
@@ -132,13 +132,13 @@ async fn each_has_its_outcome(table: &str) {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_cut_garbled_or_not_klaviyos_is_never_taken() {
-    each_has_its_outcome(NOT_TAKEN).await;
+async fn an_answer_that_is_cut_garbled_or_not_klaviyos_is_never_accepted() {
+    each_has_its_outcome(NOT_ACCEPTED).await;
 }
 
 #[tokio::test]
-async fn what_is_documented_is_taken_however_it_is_framed() {
-    each_has_its_outcome(TAKEN).await;
+async fn what_is_documented_is_accepted_however_it_is_framed() {
+    each_has_its_outcome(ACCEPTED).await;
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn an_answer_without_a_byte_or_with_a_huge_head_is_unknown() {
 
 /// 50 MB, of which half a megabyte is read.
 #[tokio::test]
-async fn more_than_is_read_is_not_taken() {
+async fn more_than_is_read_is_not_accepted() {
     let long = |status: &str, start: &str, fill: &str| {
         let mut raw = format!("HTTP/1.1 {status}\r\ncontent-type: {JSON}\r\n\r\n{start}").into_bytes();
         while raw.len() < 50 << 20 {
