@@ -9,6 +9,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::listener::client_network;
+
 /// Wrong tokens that an address may present in one window.
 const MOST: u32 = 20;
 /// The length of a window.
@@ -52,14 +54,7 @@ impl LoginThrottle {
 
 /// The key of an address's window: the address itself, its IPv6 network, or the shared window.
 fn place(from: IpAddr, windows: &HashMap<IpAddr, Window>) -> IpAddr {
-    let own = match from.to_canonical() {
-        IpAddr::V6(address) => {
-            // One machine usually has a whole /64.
-            let network = address.to_bits() & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from_bits(network))
-        }
-        address @ IpAddr::V4(_) => address,
-    };
+    let own = client_network(from);
     if windows.contains_key(&own) || windows.len() < ADDRESSES {
         own
     } else {

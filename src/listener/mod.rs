@@ -9,9 +9,9 @@
 pub mod browser;
 mod certificate;
 mod connection;
-mod failures;
 mod guarded_body;
 mod lingering;
+mod log_limit;
 mod peer;
 mod slots;
 mod tls;
@@ -28,12 +28,12 @@ use tokio_util::task::TaskTracker;
 
 pub use certificate::{CertificateError, Files};
 pub use guarded_body::with_guard;
-pub use peer::{Peer, Trusted};
+pub use peer::{Peer, Trusted, client_network};
 pub use tls::Tls;
 
 use crate::clock::{Clock, SystemClock};
 use connection::Server;
-use failures::AcceptFailures;
+use log_limit::LogLimit;
 use slots::Slots;
 
 /// Concurrent connections where no number is given: below the usual limit of 1,024 open files.
@@ -139,7 +139,7 @@ pub async fn serve_with(
     let slots = Slots::new(options.slots, options.trusted.clone(), Arc::clone(&clock));
     let server = Arc::new(Server::new(options, routes));
     let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
-    let mut failures = AcceptFailures::default();
+    let mut failures = LogLimit::default();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,

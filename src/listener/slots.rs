@@ -8,14 +8,15 @@
 //! I/O.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::peer::Trusted;
+use super::log_limit::LogLimit;
+use super::peer::{Trusted, client_network};
 use crate::clock::Clock;
 
 /// One address may have one of this many parts of the slots.
@@ -24,8 +25,6 @@ const SHARE_DIVISOR: usize = 8;
 const HEAD_EXPECTED: Duration = Duration::from_secs(1);
 /// How long a new connection waits for another one to end, before a further one is closed.
 const EVICTION_WAIT: Duration = Duration::from_millis(100);
-/// The shortest time between two warnings that all slots are taken.
-const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// The slots of a port.
 pub(super) struct Slots {
@@ -50,26 +49,22 @@ pub(super) struct Slot {
 /// A request on a connection, from its head to the end of its answer.
 pub(super) struct ActiveRequest(Arc<Slot>);
 
-/// The unit that shares the slots of an address: for IPv6 its network, since one machine has all of a /64.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct ClientNetwork(IpAddr);
-
 #[derive(Default)]
 struct Table {
     connections: HashMap<u64, Connection>,
-    by_client: HashMap<ClientNetwork, usize>,
+    by_client: HashMap<IpAddr, usize>,
     /// The last number that was assigned, to a connection or to a moment at which one became idle.
     last: u64,
     /// Connections that have sent no complete head, in the order of their arrival.
     awaiting_head: BTreeSet<u64>,
     /// Connections with nothing in progress, in the order in which they became idle.
     idle: BTreeMap<u64, u64>,
-    warned_at: Option<Duration>,
+    warnings: LogLimit,
 }
 
 struct Connection {
     /// `None` for a trusted proxy.
-    client: Option<ClientNetwork>,
+    client: Option<IpAddr>,
     since: Duration,
     requests: usize,
     state: State,
@@ -124,7 +119,7 @@ impl Slots {
     }
 
     fn try_admit(self: &Arc<Self>, from: IpAddr, stop: &CancellationToken, evict: bool) -> AdmitResult {
-        let client = (!self.trusted.contains(from)).then(|| ClientNetwork::of(from));
+        let client = (!self.trusted.contains(from)).then(|| client_network(from));
         let now = self.clock.monotonic();
         let mut table = self.table();
         let held = client.and_then(|client| table.by_client.get(&client));
@@ -183,18 +178,6 @@ impl Drop for Slot {
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
         self.0.slots.table().end_request(self.0.number);
-    }
-}
-
-impl ClientNetwork {
-    fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(address) => {
-                let network = address.to_bits() & !u128::from(u64::MAX);
-                IpAddr::V6(Ipv6Addr::from_bits(network))
-            }
-            address @ IpAddr::V4(_) => address,
-        })
     }
 }
 
@@ -286,9 +269,7 @@ impl Table {
     }
 
     fn warn(&mut self, now: Duration, message: &'static str) {
-        let due = self.warned_at.is_none_or(|at| now.saturating_sub(at) >= WARN_EVERY);
-        if due {
-            self.warned_at = Some(now);
+        if self.warnings.count(now).is_some() {
             tracing::warn!(connections = self.connections.len(), "{message}");
         }
     }

@@ -1,18 +1,17 @@
-//! Failures to accept connections, which occur many times a second while their cause lasts: counted, and logged once a
-//! minute. Pure.
+//! Logs what may occur many times a second (failures to accept connections, taken slots) once a minute. Pure.
 
 use std::time::Duration;
 
 const EVERY: Duration = Duration::from_mins(1);
 
-/// The failures since they were last logged.
+/// The occurrences since they were last logged.
 #[derive(Debug, Default)]
-pub(super) struct AcceptFailures {
+pub(super) struct LogLimit {
     count: u64,
     logged_at: Option<Duration>,
 }
 
-impl AcceptFailures {
+impl LogLimit {
     /// Counts one more. When a line is due, returns how many there were since the last one.
     pub(super) fn count(&mut self, now: Duration) -> Option<u64> {
         self.count += 1;
@@ -29,8 +28,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_are_logged_once_a_minute_with_their_number() {
-        let mut failures = AcceptFailures::default();
+    fn a_line_is_logged_once_a_minute_with_the_number_of_occurrences() {
+        let mut failures = LogLimit::default();
         let logged = (0..1_300).filter_map(|tenth| failures.count(Duration::from_millis(tenth * 100)));
         assert_eq!(logged.collect::<Vec<_>>(), [1, 600, 600]);
     }
