@@ -7,12 +7,10 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::ExposeSecret as _;
 use sha1::Sha1;
+use subtle::ConstantTimeEq as _;
 
 use super::answer::Rejection;
 use crate::config::SourceConfig;
-
-/// Bytes of a SHA-1.
-const BYTES: usize = 20;
 
 /// Rejects a request whose signature is not that of the source's shared secret. A source without a secret requires
 /// none.
@@ -25,23 +23,15 @@ pub(super) fn check(source: &SourceConfig, header: Option<&str>, signed: &str) -
     let mut mac =
         Hmac::<Sha1>::new_from_slice(secret.expose_secret().as_bytes()).expect("an HMAC takes a key of any length");
     mac.update(signed.as_bytes());
-    let claimed = bytes(header).ok_or(Rejection::SignatureWrong)?;
+    let bytes = mac.finalize().into_bytes();
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    let digits: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
     // In constant time, so that the duration reveals nothing about the right one.
-    mac.verify_slice(&claimed).map_err(|_| Rejection::SignatureWrong)
-}
-
-/// The bytes of 40 hexadecimal digits.
-fn bytes(text: &str) -> Option<[u8; BYTES]> {
-    let digits = text.as_bytes();
-    if digits.len() != 2 * BYTES {
-        return None;
+    if digits.as_bytes().ct_eq(header.to_ascii_lowercase().as_bytes()).into() {
+        Ok(())
+    } else {
+        Err(Rejection::SignatureWrong)
     }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut bytes = [0; BYTES];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
