@@ -26,16 +26,21 @@ pub(super) struct Keys {
     pub(super) query: Option<String>,
 }
 
+impl Keys {
+    /// All keys of a request with this one in its body, in the order in which they count.
+    fn in_order(&self, in_body: Option<&str>) -> Vec<String> {
+        let basic = self.authorization.as_deref().and_then(basic_user);
+        let (x_write_key, query) = (self.x_write_key.as_deref(), self.query.as_deref());
+        let all = [basic.as_deref(), x_write_key, query, in_body].into_iter().flatten();
+        let keys = all.map(str::trim).filter(|key| !key.is_empty() && *key != ":");
+        keys.map(str::to_owned).collect()
+    }
+}
+
 /// The first write key that a request has outside of its body.
 pub(super) fn presented(keys: &Keys) -> Option<String> {
-    let basic = keys.authorization.as_deref().and_then(basic_user);
-    let all = [basic, keys.x_write_key.clone(), keys.query.clone()];
-    let mut keys = all.into_iter().flatten();
-    let found = keys.find(|key| !key.trim().is_empty() && key.trim() != ":");
-    found.map(|key| {
-        let id = key.split_once(':').map_or(&*key, |(id, _)| id);
-        id.trim().to_owned()
-    })
+    let keys = keys.in_order(None);
+    keys.first().map(|key| id(key).trim().to_owned())
 }
 
 /// The source of a request: the first of Basic user, `X-Write-Key`, `?writeKey=` and the body's `writeKey` that belongs
@@ -46,30 +51,22 @@ pub(super) fn source<'c>(
     keys: &Keys,
     body_key: Option<&str>,
 ) -> Result<&'c SourceConfig, Rejection> {
-    let basic = keys.authorization.as_deref().and_then(basic_user);
-    let presented = [
-        basic.as_deref(),
-        keys.x_write_key.as_deref(),
-        keys.query.as_deref(),
-        body_key,
-    ];
-    let mut presented = presented
-        .into_iter()
-        .flatten()
-        .map(str::trim)
-        .filter(|key| !key.is_empty() && *key != ":")
-        .peekable();
-    if presented.peek().is_none() {
+    let keys = keys.in_order(body_key);
+    if keys.is_empty() {
         return Err(Rejection::NoKey);
     }
-    presented
-        .find_map(|key| by_key(sources, key))
-        .ok_or(Rejection::UnknownKey)
+    let mut found = keys.iter().filter_map(|key| by_key(sources, key));
+    found.next().ok_or(Rejection::UnknownKey)
+}
+
+/// The part of a key before its colon, or the whole of it.
+fn id(key: &str) -> &str {
+    key.split(':').next().unwrap_or(key)
 }
 
 /// The source with this write key: the whole of it, or the part before its colon.
 pub(super) fn by_key<'c>(sources: &'c [SourceConfig], key: &str) -> Option<&'c SourceConfig> {
-    let id = key.split_once(':').map_or(key, |(id, _)| id);
+    let id = id(key);
     let mut found = None;
     // Every source is compared, in constant time, so that the duration reveals nothing about the keys.
     for source in sources {
