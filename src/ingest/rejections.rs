@@ -57,13 +57,8 @@ pub(super) fn redact_key(key: &str) -> String {
     }
 }
 
-/// A cause and a sender.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Cause {
-    status: u16,
-    code: String,
-    sender: Sender,
-}
+/// A cause, by the status and the code of the answer, and a sender.
+type Cause = (u16, String, Sender);
 
 /// How often a cause occurred, minute by minute.
 #[derive(Debug, Default)]
@@ -96,17 +91,9 @@ impl MinuteCounts {
     }
 }
 
-/// The subject of a log line.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Subject {
-    /// Requests rejected with this status.
-    Rejected { status: u16 },
-    /// Calls stored as dead.
-    Dead,
-}
-
-/// What a line of the log is about: the subject, the source and the code.
-type LogKey = (Subject, Option<String>, String);
+/// What a line of the log is about: the status of the answer to rejected requests, or none for calls that were stored as
+/// dead; the source; and the code.
+type LogKey = (Option<u16>, Option<String>, String);
 
 /// What is counted for the log: how many since the last line, and when that line was logged.
 #[derive(Debug, Default)]
@@ -125,24 +112,17 @@ struct Counts {
 
 impl Counts {
     fn add_rejected(&mut self, status: u16, code: &str, sender: Sender, count: u64, now: i64) {
-        let source = sender.source.clone();
-        let mut cause = Cause {
-            status,
-            code: code.to_owned(),
-            sender,
-        };
+        let mut cause = (status, code.to_owned(), sender);
         if !self.rejected.contains_key(&cause) && self.rejected.len() >= MAX_SENDERS {
-            cause.sender = Sender {
-                source,
-                ..Sender::default()
-            };
+            let Sender { client, key, .. } = &mut cause.2;
+            (*client, *key) = (None, None);
         }
         self.rejected.entry(cause).or_default().add(count, now);
         self.changed = true;
     }
 
-    fn add_unlogged(&mut self, subject: Subject, source: Option<&str>, code: &str, count: u64) {
-        let key = (subject, source.map(str::to_owned), code.to_owned());
+    fn add_unlogged(&mut self, status: Option<u16>, source: Option<&str>, code: &str, count: u64) {
+        let key = (status, source.map(str::to_owned), code.to_owned());
         self.unlogged.entry(key).or_default().count += count;
     }
 
@@ -168,12 +148,13 @@ impl Counts {
         if !std::mem::take(&mut self.changed) && self.rejected.len() == before {
             return None;
         }
-        let rejected = self.rejected.iter().map(|(cause, counts)| RejectedRequests {
-            status: cause.status,
-            code: cause.code.clone(),
-            source: cause.sender.source.clone(),
-            client: cause.sender.client.clone(),
-            key: cause.sender.key.clone(),
+        let rejected = self.rejected.iter();
+        let rejected = rejected.map(|((status, code, sender), counts)| RejectedRequests {
+            status: *status,
+            code: code.clone(),
+            source: sender.source.clone(),
+            client: sender.client.clone(),
+            key: sender.key.clone(),
             requests: counts.total(),
             last_ms: counts.last_ms,
         });
@@ -189,13 +170,13 @@ impl Rejections {
     /// Counts a rejected request.
     pub(super) fn count_rejected(&self, status: u16, code: &'static str, sender: Sender, now: Timestamp) {
         let mut counts = self.counts();
-        counts.add_unlogged(Subject::Rejected { status }, sender.source.as_deref(), code, 1);
+        counts.add_unlogged(Some(status), sender.source.as_deref(), code, 1);
         counts.add_rejected(status, code, sender, 1, now.as_millis());
     }
 
     /// Counts calls of a source that were stored as dead for this reason.
     pub(super) fn count_dead(&self, source: &str, code: &str, calls: u64) {
-        self.counts().add_unlogged(Subject::Dead, Some(source), code, calls);
+        self.counts().add_unlogged(None, Some(source), code, calls);
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -225,8 +206,8 @@ impl Rejections {
                 let mut counts = self.counts();
                 (counts.due_lines(now, !running), counts.report(now))
             };
-            for ((subject, source, code), count) in lines {
-                log(&subject, source.as_deref(), &code, count);
+            for ((status, source, code), count) in lines {
+                log(status, source.as_deref(), &code, count);
             }
             if let Some(report) = report
                 && outbox.report_rejected(report).await.is_err()
@@ -238,23 +219,24 @@ impl Rejections {
     }
 }
 
-fn log(subject: &Subject, source: Option<&str>, code: &str, count: u64) {
-    match subject {
-        Subject::Rejected { status } => tracing::warn!(
+fn log(status: Option<u16>, source: Option<&str>, code: &str, count: u64) {
+    if let Some(status) = status {
+        tracing::warn!(
             source,
             status,
             code,
             requests = count,
             "requests were rejected: nothing of them is stored, and their senders may lose their events; \
              `klaviyo-relay status` shows who they are"
-        ),
-        Subject::Dead => tracing::warn!(
+        );
+    } else {
+        tracing::warn!(
             source,
             code,
             calls = count,
             "calls were kept as dead on arrival: they can never be delivered as they are; `klaviyo-relay status` \
              shows them by reason"
-        ),
+        );
     }
 }
 
@@ -310,10 +292,10 @@ mod tests {
     fn each_source_and_code_is_logged_once_a_minute() {
         let mut counts = Counts::default();
         let add = |counts: &mut Counts, count| {
-            counts.add_unlogged(Subject::Dead, Some("shop"), "no_user_anon_id", count);
+            counts.add_unlogged(None, Some("shop"), "no_user_anon_id", count);
         };
         add(&mut counts, 349);
-        let key = (Subject::Dead, Some("shop".to_owned()), "no_user_anon_id".to_owned());
+        let key = (None, Some("shop".to_owned()), "no_user_anon_id".to_owned());
         let line = |count| (key.clone(), count);
         assert_eq!(counts.due_lines(NOW, false), [line(349)]);
         add(&mut counts, 1);
