@@ -8,7 +8,7 @@ use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row as _};
 
 use super::owner;
 use crate::outbox::error::OpenError;
@@ -82,40 +82,19 @@ async fn read_back(connection: &mut SqliteConnection, path: &Path) -> Result<(),
     if version_of(&version) < Some(OLDEST_SQLITE) {
         return Err(OpenError::SqliteTooOld { found: version });
     }
-    let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed(path))?;
-    if mode != "wal" {
-        return Err(OpenError::Setting {
-            pragma: "journal_mode",
-            found: mode,
-            wanted: "wal",
-        });
-    }
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed(path))?;
-    if synchronous != 2 {
-        let found = synchronous.to_string();
-        return Err(OpenError::Setting {
-            pragma: "synchronous",
-            found,
-            wanted: "2 (FULL)",
-        });
-    }
-    let secure_delete: i64 = sqlx::query_scalar("PRAGMA secure_delete")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed(path))?;
-    if secure_delete != 1 {
-        let found = secure_delete.to_string();
-        return Err(OpenError::Setting {
-            pragma: "secure_delete",
-            found,
-            wanted: "1 (ON)",
-        });
+    for (pragma, expected, wanted) in [
+        ("journal_mode", "wal", "wal"),
+        ("synchronous", "2", "2 (FULL)"),
+        ("secure_delete", "1", "1 (ON)"),
+    ] {
+        // Each name is a constant of this program.
+        let sql = AssertSqlSafe(format!("PRAGMA {pragma}"));
+        let row = sqlx::query(sql).fetch_one(&mut *connection).await;
+        // SQLite turns a number into its text.
+        let found: String = row.and_then(|row| row.try_get_unchecked(0)).map_err(failed(path))?;
+        if found != expected {
+            return Err(OpenError::Setting { pragma, found, wanted });
+        }
     }
     Ok(())
 }
