@@ -15,11 +15,8 @@ use rustix::fs::OFlags;
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// The identity of a file, independent of its name: device and inode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::outbox) struct FileId {
-    device: u64,
-    inode: u64,
-}
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::outbox) struct FileId(u64, u64);
 
 impl FileId {
     /// The file at this path; symbolic links are followed.
@@ -28,10 +25,7 @@ impl FileId {
     }
 
     pub(in crate::outbox) fn in_metadata(file: &Metadata) -> Self {
-        Self {
-            device: file.dev(),
-            inode: file.ino(),
-        }
+        Self(file.dev(), file.ino())
     }
 }
 

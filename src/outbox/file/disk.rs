@@ -106,7 +106,8 @@ fn magic(path: &Path) -> Option<u32> {
     u32::try_from(stat.f_type & 0xffff_ffff).ok()
 }
 
-fn folder(path: &Path) -> &Path {
+/// The folder of a file.
+pub(super) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),

@@ -1,13 +1,14 @@
 //! The owner of the outbox's files: the error for a user who may not open them names the owner, and a file that
 //! replaces another one gets its owner.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use super::disk::folder;
 use crate::outbox::error::OpenError;
 
 /// The system's users, one per line: `name:x:uid:…` (passwd(5)).
@@ -60,7 +61,7 @@ pub(in crate::outbox) fn take_after(path: &Path, files: &[PathBuf]) -> io::Resul
             let mode = former.permissions().mode() & 0o777;
             (former, Some(mode))
         }
-        Err(_) => (folder(path)?, None),
+        Err(_) => (fs::metadata(folder(path))?, None),
     };
     for file in files.iter().filter(|file| file.exists()) {
         let own = fs::metadata(file)?;
@@ -72,11 +73,4 @@ pub(in crate::outbox) fn take_after(path: &Path, files: &[PathBuf]) -> io::Resul
         }
     }
     Ok(())
-}
-
-fn folder(path: &Path) -> io::Result<Metadata> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => fs::metadata(folder),
-        Some(_) | None => fs::metadata("."),
-    }
 }

@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outbox::file::create::beside;
+use crate::outbox::file::create::{FileId, beside};
 
 /// The time limit of the search.
 const BOUND: Duration = Duration::from_secs(2);
@@ -51,12 +50,12 @@ fn search(outbox: &Path) -> Vec<Process> {
         .iter()
         .filter_map(|file| file.file_name().map(OsString::from))
         .collect();
-    let files: HashSet<(u64, u64)> = files.iter().filter_map(|file| identity(file)).collect();
+    let files: HashSet<FileId> = files.iter().filter_map(|file| FileId::of(file).ok()).collect();
     // The name is compared first: reading the metadata of every open file could hang on an unreachable network disk.
     let is_ours = |descriptor: &Path| {
         let to = fs::read_link(descriptor).ok();
         let ours = to.is_some_and(|to| names.iter().any(|name| to.file_name() == Some(name)));
-        ours && identity(descriptor).is_some_and(|file| files.contains(&file))
+        ours && FileId::of(descriptor).is_ok_and(|file| files.contains(&file))
     };
     let mut found: Vec<Process> = entries(Path::new("/proc"))
         .filter_map(|process| {
@@ -71,11 +70,6 @@ fn search(outbox: &Path) -> Vec<Process> {
         .collect();
     found.sort_unstable_by_key(|process| process.pid);
     found
-}
-
-fn identity(file: &Path) -> Option<(u64, u64)> {
-    let file = fs::metadata(file).ok()?;
-    Some((file.dev(), file.ino()))
 }
 
 /// The entries of a folder; none where it cannot be read.
