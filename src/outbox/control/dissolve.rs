@@ -1,7 +1,6 @@
 //! The command that removes events from the queues of identifiers that identify no person, in chunks.
 
 use serde_json::json;
-use sqlx::sqlite::SqliteConnection;
 
 use crate::outbox::command::{Command, Effects, Request};
 use crate::outbox::transaction::Transaction;
@@ -20,7 +19,22 @@ impl Request for Dissolve {
 
 impl Command for Dissolve {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<u64, sqlx::Error> {
-        dissolve(transaction.connection().await?, &self.0).await
+        let connection = transaction.connection().await?;
+        let queues = json!(self.0).to_string();
+        let events: Vec<i64> = sqlx::query_scalar(LAST)
+            .bind(&queues)
+            .bind(CHUNK)
+            .fetch_all(&mut *connection)
+            .await?;
+        let ids = json!(events).to_string();
+        for statement in DISSOLVE {
+            sqlx::query(statement)
+                .bind(&queues)
+                .bind(&ids)
+                .execute(&mut *connection)
+                .await?;
+        }
+        Ok(u64::try_from(events.len()).unwrap_or(u64::MAX))
     }
 }
 
@@ -42,22 +56,3 @@ const DISSOLVE: [&str; 3] = [
                     AND EXISTS (SELECT 1 FROM queue_entry AS p WHERE p.identifier = t.identifier AND p.queue_pos < t.queue_pos))
      WHERE id IN (SELECT value FROM json_each(?2)) AND ?1 IS NOT NULL",
 ];
-
-/// Removes the last events from these queues; returns the number of events.
-async fn dissolve(connection: &mut SqliteConnection, queues: &[String]) -> Result<u64, sqlx::Error> {
-    let queues = json!(queues).to_string();
-    let events: Vec<i64> = sqlx::query_scalar(LAST)
-        .bind(&queues)
-        .bind(CHUNK)
-        .fetch_all(&mut *connection)
-        .await?;
-    let ids = json!(events).to_string();
-    for statement in DISSOLVE {
-        sqlx::query(statement)
-            .bind(&queues)
-            .bind(&ids)
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(u64::try_from(events.len()).unwrap_or(u64::MAX))
-}

@@ -27,38 +27,33 @@ impl Request for RollupBatch {
 
 impl Command for RollupBatch {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
-        write(transaction.connection().await?, self).await
+        let Self { unrolled, throttled } = self;
+        let minutes = unrolled.minutes.iter().map(|(start, counts)| {
+            let new = if *start == unrolled.base {
+                unrolled.throttled(*throttled)
+            } else {
+                0
+            };
+            json!({
+                "minute_ms": start, "came": counts.came, "done": counts.done, "died": counts.died, "throttled": new,
+                "p50_ms": counts.p50_ms, "p95_ms": counts.p95_ms,
+            })
+        });
+        let sources = unrolled
+            .sources
+            .iter()
+            .map(|((start, source), came)| json!({"minute_ms": start, "source": source, "came": came}));
+        let batch = json!({
+            "minutes": minutes.collect::<Value>(), "sources": sources.collect::<Value>(),
+            "pending": unrolled.pending, "oldest_ms": unrolled.oldest_ms, "base_ms": unrolled.base,
+            "now_ms": unrolled.now.as_millis(), "last_id": unrolled.newest_id, "throttled": throttled,
+        });
+        sqlx::query(include_str!("../sql/rollup.sql"))
+            .bind(batch.to_string())
+            .execute(transaction.connection().await?)
+            .await?;
+        Ok(())
     }
-}
-
-/// Writes the counts on a connection with an open transaction.
-async fn write(connection: &mut SqliteConnection, batch: &RollupBatch) -> Result<(), sqlx::Error> {
-    let RollupBatch { unrolled, throttled } = batch;
-    let minutes = unrolled.minutes.iter().map(|(start, counts)| {
-        let new = if *start == unrolled.base {
-            unrolled.throttled(*throttled)
-        } else {
-            0
-        };
-        json!({
-            "minute_ms": start, "came": counts.came, "done": counts.done, "died": counts.died, "throttled": new,
-            "p50_ms": counts.p50_ms, "p95_ms": counts.p95_ms,
-        })
-    });
-    let sources = unrolled
-        .sources
-        .iter()
-        .map(|((start, source), came)| json!({"minute_ms": start, "source": source, "came": came}));
-    let batch = json!({
-        "minutes": minutes.collect::<Value>(), "sources": sources.collect::<Value>(),
-        "pending": unrolled.pending, "oldest_ms": unrolled.oldest_ms, "base_ms": unrolled.base,
-        "now_ms": unrolled.now.as_millis(), "last_id": unrolled.newest_id, "throttled": throttled,
-    });
-    sqlx::query(include_str!("../sql/rollup.sql"))
-        .bind(batch.to_string())
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 /// Deletes the minutes before this time, on a connection with an open transaction.

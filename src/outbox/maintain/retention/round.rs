@@ -1,7 +1,6 @@
 //! One round of retention, run by the writer: a small number of expired events, bodies, import jobs and minutes is
 //! deleted, and free pages are returned to the disk.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::model::Timestamp;
@@ -51,22 +50,18 @@ impl Request for Round {
 
 impl Command for Round {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Deleted, sqlx::Error> {
-        run(transaction.connection().await?, self).await
+        let connection = transaction.connection().await?;
+        let events = delete_events(connection, self).await?;
+        let bodies = delete_bodies(connection, self).await?;
+        import_job::delete_ended(connection, self.import_jobs).await?;
+        history::delete_minutes(connection, self.minutes).await?;
+        let vacuumed = vacuum(connection).await?;
+        Ok(Deleted {
+            events,
+            bodies,
+            more: events >= EVENTS || bodies >= EVENTS || vacuumed,
+        })
     }
-}
-
-/// Runs one round on a connection with an open transaction.
-async fn run(connection: &mut SqliteConnection, round: &Round) -> Result<Deleted, sqlx::Error> {
-    let events = delete_events(connection, round).await?;
-    let bodies = delete_bodies(connection, round).await?;
-    import_job::delete_ended(connection, round.import_jobs).await?;
-    history::delete_minutes(connection, round.minutes).await?;
-    let vacuumed = vacuum(connection).await?;
-    Ok(Deleted {
-        events,
-        bodies,
-        more: events >= EVENTS || bodies >= EVENTS || vacuumed,
-    })
 }
 
 async fn delete_events(connection: &mut SqliteConnection, round: &Round) -> Result<u64, sqlx::Error> {
@@ -87,24 +82,22 @@ async fn delete_bodies(connection: &mut SqliteConnection, round: &Round) -> Resu
     }
     let place = kv::get(&mut *connection, BODIES_DELETED).await?;
     let (after_ms, after_id) = place.as_deref().and_then(place_of).unwrap_or((0, 0));
-    let rows = sqlx::query(include_str!("../sql/bodies_due.sql"))
+    let due: Vec<(i64, i64)> = sqlx::query_as(include_str!("../sql/bodies_due.sql"))
         .bind(after_ms)
         .bind(after_id)
         .bind(round.bodies.as_millis())
         .bind(limit())
         .fetch_all(&mut *connection)
         .await?;
-    let Some(last) = rows.last() else {
+    let Some((last_id, last_ms)) = due.last() else {
         return Ok(0);
     };
-    let place: (i64, i64) = (last.try_get("finished_ms")?, last.try_get("id")?);
-    let ids = rows.iter().map(|row| row.try_get("id"));
-    let ids: Vec<i64> = ids.collect::<Result<_, _>>()?;
+    let ids: Vec<i64> = due.iter().map(|(id, _)| *id).collect();
     sqlx::query(include_str!("../sql/delete_bodies.sql"))
         .bind(serde_json::json!(ids).to_string())
         .execute(&mut *connection)
         .await?;
-    kv::set(connection, BODIES_DELETED, &format!("{} {}", place.0, place.1)).await?;
+    kv::set(connection, BODIES_DELETED, &format!("{last_ms} {last_id}")).await?;
     Ok(u64::try_from(ids.len()).unwrap_or(u64::MAX))
 }
 

@@ -18,7 +18,22 @@ impl Request for BeginImport {
 
 impl Command for BeginImport {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Self::Reply, sqlx::Error> {
-        begin(transaction, &self.0).await
+        let starts = &self.0;
+        let first = starts.first().ok_or(sqlx::Error::RowNotFound)?;
+        let permitted = begin::permitted(transaction, &[starts]).await?;
+        // The column must be positive. A job without a permitted attempt has no open attempt, so the next settlement closes
+        // it.
+        let items = permitted.iter().filter(|may| **may).count().max(1);
+        let job =
+            sqlx::query_scalar("INSERT INTO import_job (sent_to, began_ms, items) VALUES (?1, ?2, ?3) RETURNING id")
+                .bind(&first.sent_to)
+                .bind(first.now.as_millis())
+                .bind(i64::try_from(items).unwrap_or(i64::MAX))
+                .fetch_one(transaction.connection().await?)
+                .await?;
+        let begun = begin::queue(transaction, starts.iter(), &permitted, Some(job))?;
+        let begun = transaction.run(begun).await?;
+        Ok((job, begin::begun_of(&permitted, &begun.rows)?))
     }
 }
 
@@ -45,26 +60,6 @@ impl Command for ImportTaken {
 
 /// ?1: the job; ?2: Klaviyo's id of it.
 const TAKEN: &str = "UPDATE import_job SET klaviyo_id = ?2 WHERE id = ?1";
-
-/// Records a job and its attempts.
-async fn begin(transaction: &mut Transaction<'_>, starts: &[Start]) -> Result<(ImportJobId, Vec<Begun>), sqlx::Error> {
-    let first = starts.first().ok_or(sqlx::Error::RowNotFound)?;
-    let permitted = begin::permitted(transaction, &[starts]).await?;
-    // The column must be positive. A job without a permitted attempt has no open attempt, so the next settlement closes
-    // it.
-    let items = permitted.iter().filter(|may| **may).count().max(1);
-    let job: i64 =
-        sqlx::query_scalar("INSERT INTO import_job (sent_to, began_ms, items) VALUES (?1, ?2, ?3) RETURNING id")
-            .bind(&first.sent_to)
-            .bind(first.now.as_millis())
-            .bind(i64::try_from(items).unwrap_or(i64::MAX))
-            .fetch_one(transaction.connection().await?)
-            .await?;
-    let job = ImportJobId(job);
-    let begun = begin::queue(transaction, starts.iter(), &permitted, Some(job))?;
-    let begun = transaction.run(begun).await?;
-    Ok((job, begin::begun_of(&permitted, &begun.rows)?))
-}
 
 /// Closes every open job without its result, and runs the recovery of a start: its requests become `unknown`.
 pub(in crate::outbox) async fn give_up(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), sqlx::Error> {
