@@ -37,7 +37,7 @@ impl Request for ChangeEvents {
 
 impl Command for ChangeEvents {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<EventId>, sqlx::Error> {
-        let changed: Vec<i64> = sqlx::query_scalar(self.sql)
+        sqlx::query_scalar(self.sql)
             .bind(self.now.map(Timestamp::as_millis))
             .bind(rows::ids(&self.events))
             .bind(self.how.consent)
@@ -45,8 +45,7 @@ impl Command for ChangeEvents {
             .bind(self.how.as_sent)
             .bind(self.how.again)
             .fetch_all(transaction.connection().await?)
-            .await?;
-        Ok(changed.into_iter().map(EventId).collect())
+            .await
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::model::EventId;
@@ -30,16 +29,13 @@ pub(in crate::outbox) async fn join(
     let mut runs: HashMap<EventId, EventId> = heads.iter().map(|head| (*head, *head)).collect();
     let mut followers = Vec::new();
     if most > 0 {
-        let rows = sqlx::query(include_str!("sql/followers.sql"))
+        let rows: Vec<(EventId, Option<EventId>)> = sqlx::query_as(include_str!("sql/followers.sql"))
             .bind(rows::ids(&heads))
             .bind(i64::try_from(most).unwrap_or(i64::MAX))
             .fetch_all(&mut *connection)
             .await?;
         let mut before: Vec<(EventId, Vec<Option<EventId>>)> = Vec::new();
-        for row in &rows {
-            let event = EventId(row.try_get(0)?);
-            let previous: Option<i64> = row.try_get(1)?;
-            let previous = previous.map(EventId);
+        for (event, previous) in rows {
             match before.last_mut() {
                 Some((last, all)) if *last == event => all.push(previous),
                 Some(_) | None => before.push((event, vec![previous])),

@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row};
+use sqlx::FromRow;
 
 use crate::model::{EventId, Timestamp, masked};
 use crate::outbox::error::ReadError;
@@ -50,11 +49,12 @@ pub struct DeadGroups {
 }
 
 /// Dead events whose reasons have the same code, which also selects those that were not read here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
 #[schemars(inline)]
 pub struct DeadGroup {
     /// The code of their reasons, to filter by with `code`.
     #[serde(rename = "reason_code")]
+    #[sqlx(rename = "reason_code")]
     pub code: String,
     /// How many.
     #[schemars(range(min = 1))]
@@ -67,15 +67,19 @@ pub struct DeadGroup {
     pub people: i64,
     /// The sources they came from.
     #[serde(skip)]
+    #[sqlx(skip)]
     pub sources: Vec<String>,
     /// The names of the tracks among them.
     #[serde(skip)]
+    #[sqlx(skip)]
     pub names: Vec<String>,
     /// How many of them ended in each hour (hours since 1970, UTC). Hours without any are left out.
     #[serde(skip)]
+    #[sqlx(skip)]
     pub hours: BTreeMap<i64, i64>,
     /// The newest of them, at most five, newest first.
     #[serde(skip)]
+    #[sqlx(skip)]
     pub newest: Vec<EventId>,
     /// The newest of them.
     pub sample: EventId,
@@ -105,23 +109,19 @@ impl Reader {
     /// Dead events grouped by the code of the reason they died of, the largest groups first, at most `most`.
     pub async fn dead_groups(&self, most: u32) -> Result<DeadGroups, ReadError> {
         let failed = || ReadError::of("the dead events by reason");
-        let rows = sqlx::query(BY_CODE)
+        let rows: Vec<GroupRow> = sqlx::query_as(BY_CODE)
             .bind(NEWEST)
             .bind(most)
             .fetch_all(&self.store.readers)
             .await
             .map_err(failed())?;
-        let looked_at: i64 = rows
-            .first()
-            .map_or(Ok(0), |row| row.try_get("looked_at"))
-            .map_err(failed())?;
-        let groups = rows.iter().map(group).collect::<Result<_, _>>().map_err(failed())?;
+        let looked_at = rows.first().map_or(0, |row| row.looked_at);
         let dead: i64 = sqlx::query_scalar("SELECT value FROM counter WHERE name = 'status_dead'")
             .fetch_one(&self.store.readers)
             .await
             .map_err(failed())?;
         Ok(DeadGroups {
-            groups,
+            groups: rows.into_iter().map(GroupRow::group).collect(),
             older: looked_at >= NEWEST && dead > looked_at,
         })
     }
@@ -133,36 +133,40 @@ impl Reader {
     }
 }
 
-fn group(row: &SqliteRow) -> Result<DeadGroup, sqlx::Error> {
-    let texts = |column: &str| -> Result<Vec<String>, sqlx::Error> {
-        let list: String = row.try_get(column)?;
-        let list: Vec<Option<String>> = serde_json::from_str(&list).unwrap_or_default();
-        let mut list: Vec<String> = list.into_iter().flatten().collect();
-        list.sort_unstable();
-        Ok(list)
-    };
-    let numbers = |column: &str| -> Result<Vec<i64>, sqlx::Error> {
-        let list: String = row.try_get(column)?;
-        Ok(serde_json::from_str(&list).unwrap_or_default())
-    };
-    let mut newest: Vec<EventId> = numbers("ids")?.into_iter().map(EventId).collect();
-    newest.sort_unstable_by(|a, b| b.cmp(a));
-    newest.truncate(NAMED);
-    let mut hours = BTreeMap::new();
-    for hour in numbers("hours")? {
-        *hours.entry(hour).or_default() += 1;
+/// A group, with its lists as JSON.
+#[derive(FromRow)]
+struct GroupRow {
+    #[sqlx(flatten)]
+    group: DeadGroup,
+    sources: String,
+    names: String,
+    ids: String,
+    hours: String,
+    looked_at: i64,
+}
+
+impl GroupRow {
+    fn group(self) -> DeadGroup {
+        let texts = |list: &str| {
+            let list: Vec<Option<String>> = serde_json::from_str(list).unwrap_or_default();
+            let mut list: Vec<String> = list.into_iter().flatten().collect();
+            list.sort_unstable();
+            list
+        };
+        let numbers = |list: &str| -> Vec<i64> { serde_json::from_str(list).unwrap_or_default() };
+        let mut newest: Vec<EventId> = numbers(&self.ids).into_iter().map(EventId).collect();
+        newest.sort_unstable_by(|a, b| b.cmp(a));
+        newest.truncate(NAMED);
+        let mut hours = BTreeMap::new();
+        for hour in numbers(&self.hours) {
+            *hours.entry(hour).or_default() += 1;
+        }
+        DeadGroup {
+            sources: texts(&self.sources),
+            names: texts(&self.names),
+            hours,
+            newest,
+            ..self.group
+        }
     }
-    Ok(DeadGroup {
-        code: row.try_get("reason_code")?,
-        count: row.try_get("count")?,
-        first: Timestamp::from_millis(row.try_get("first")?),
-        last: Timestamp::from_millis(row.try_get("last")?),
-        people: row.try_get("people")?,
-        sources: texts("sources")?,
-        names: texts("names")?,
-        hours,
-        newest,
-        sample: EventId(row.try_get("sample")?),
-        example: row.try_get("example")?,
-    })
 }

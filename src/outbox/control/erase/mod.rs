@@ -11,8 +11,7 @@
 mod person;
 
 use serde_json::json;
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteConnection;
 
 use crate::model::{EventStatus, Identifier, Reason, Timestamp};
 use crate::outbox::kv;
@@ -32,7 +31,7 @@ pub(in crate::outbox) async fn erase_for_call(
     deletion: Deletion<'_>,
 ) -> Result<(), sqlx::Error> {
     let id = deletion.event.0;
-    let row = sqlx::query(
+    let row: Option<(i64, String)> = sqlx::query_as(
         "SELECT queue_pos, (SELECT json_group_array(identifier) FROM event_identifier WHERE event_id = ?1) AS person
          FROM event WHERE id = ?1 AND status = ?2",
     )
@@ -41,9 +40,8 @@ pub(in crate::outbox) async fn erase_for_call(
     .fetch_optional(&mut *connection)
     .await?;
     // It was discarded in the meantime: no person is to be erased.
-    let Some(row) = row else { return Ok(()) };
-    let person: String = row.try_get("person")?;
-    let mut events = erasable(connection, &person, row.try_get("queue_pos")?).await?;
+    let Some((queue_pos, person)) = row else { return Ok(()) };
+    let mut events = erasable(connection, &person, queue_pos).await?;
     events.retain(|event| *event != id);
     let earlier = events.len();
     let kept = deletion.status == EventStatus::Dead;
@@ -91,12 +89,10 @@ pub(in crate::outbox) async fn erase_person(
 
 /// Adds to the delete calls among the events just stored all identifiers of their person.
 pub(in crate::outbox) async fn add_identifiers(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let calls = sqlx::query(include_str!("../sql/delete_calls.sql"))
+    let calls: Vec<(i64, String)> = sqlx::query_as(include_str!("../sql/delete_calls.sql"))
         .fetch_all(&mut *connection)
         .await?;
-    for call in &calls {
-        let id: i64 = call.try_get("id")?;
-        let named: String = call.try_get("named")?;
+    for (id, named) in calls {
         let person = person(connection, &named, id).await?;
         sqlx::query(
             "INSERT INTO event_identifier (event_id, identifier) SELECT ?1, value FROM json_each(?2) WHERE true
@@ -122,12 +118,11 @@ async fn person(connection: &mut SqliteConnection, named: &str, before: i64) -> 
 }
 
 async fn erasable(connection: &mut SqliteConnection, person: &str, before: i64) -> Result<Vec<i64>, sqlx::Error> {
-    let rows = sqlx::query(include_str!("../sql/erasable.sql"))
+    sqlx::query_scalar(include_str!("../sql/erasable.sql"))
         .bind(person)
         .bind(before)
         .fetch_all(connection)
-        .await?;
-    rows.iter().map(|row: &SqliteRow| row.try_get(0)).collect()
+        .await
 }
 
 async fn erase_events(connection: &mut SqliteConnection, events: &[i64]) -> Result<(), sqlx::Error> {

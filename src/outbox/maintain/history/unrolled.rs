@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::FromRow;
+use sqlx::sqlite::SqliteConnection;
 
 use super::{MINUTE, Minute, span, start_of};
 use crate::model::Timestamp;
@@ -45,11 +45,12 @@ pub(in crate::outbox) const DELIVERED_AFTER: &str = "
         ORDER BY finished_ms DESC LIMIT 1000)";
 
 /// The position up to which minutes are written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, FromRow)]
 pub(super) struct Cursor {
     /// The last event counted.
     last_id: i64,
     /// When the last write was; `None` when there was none.
+    #[sqlx(rename = "written_ms")]
     written: Option<Timestamp>,
     /// The 429s that the running process had counted by then.
     throttled: i64,
@@ -61,15 +62,7 @@ pub(super) struct Cursor {
 
 impl Cursor {
     pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
-        let row = sqlx::query(CURSOR).fetch_one(connection).await?;
-        let written: Option<i64> = row.try_get("written_ms")?;
-        Ok(Self {
-            last_id: row.try_get("last_id")?,
-            written: written.map(Timestamp::from_millis),
-            throttled: row.try_get("throttled")?,
-            newest_id: row.try_get("newest_id")?,
-            pending: row.try_get("pending")?,
-        })
+        sqlx::query_as(CURSOR).fetch_one(connection).await
     }
 
     /// The minute of the last write: what arrived since is counted from here on. After the clock was set back, the
@@ -84,18 +77,15 @@ impl Cursor {
         connection: &mut SqliteConnection,
         now: Timestamp,
     ) -> Result<BTreeMap<(i64, String), i64>, sqlx::Error> {
-        let rows = sqlx::query(CAME)
+        let came: Vec<(i64, String, i64)> = sqlx::query_as(CAME)
             .bind(self.last_id)
             .bind(self.base(now) - MINUTE)
             .bind(start_of(now) + MINUTE)
             .bind(self.base(now))
             .fetch_all(connection)
             .await?;
-        let of = |row: &SqliteRow| {
-            let key = (row.try_get("minute_ms")?, row.try_get("source")?);
-            Ok((key, row.try_get("came")?))
-        };
-        rows.iter().map(of).collect()
+        let of = |(minute, source, came)| ((minute, source), came);
+        Ok(came.into_iter().map(of).collect())
     }
 }
 
@@ -190,16 +180,16 @@ impl Unrolled {
 
 /// What ended in these minutes.
 async fn ended(connection: &mut SqliteConnection, from: i64, to: i64) -> Result<BTreeMap<i64, Counts>, sqlx::Error> {
-    let rows = sqlx::query(ENDED)
+    let ended: Vec<(i64, i64, i64)> = sqlx::query_as(ENDED)
         .bind(from)
         .bind(to)
         .fetch_all(&mut *connection)
         .await?;
     let mut minutes: BTreeMap<i64, Counts> = BTreeMap::new();
-    for row in &rows {
-        let counts = minutes.entry(row.try_get("minute_ms")?).or_default();
-        counts.done += row.try_get::<i64, _>("done")?;
-        counts.died += row.try_get::<i64, _>("died")?;
+    for (minute, done, died) in ended {
+        let counts = minutes.entry(minute).or_default();
+        counts.done += done;
+        counts.died += died;
     }
     for (start, counts) in &mut minutes {
         if counts.done == 0 {
