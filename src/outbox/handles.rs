@@ -74,10 +74,8 @@ impl Reader {
 
     /// The version of the SQLite library in this program.
     pub async fn sqlite_version(&self) -> Result<String, ReadError> {
-        sqlx::query_scalar("SELECT sqlite_version()")
-            .fetch_one(&self.store.readers)
-            .await
-            .map_err(ReadError::of("the version of SQLite"))
+        let version = sqlx::query_scalar("SELECT sqlite_version()");
+        self.store.value("the version of SQLite", version).await
     }
 
     /// The path of the file.

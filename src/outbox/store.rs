@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use sqlx::FromRow;
-use sqlx::query::QueryAs;
+use sqlx::query::{QueryAs, QueryScalar};
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqliteRow};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,9 @@ use crate::clock::TrustedTime;
 
 /// A query whose rows are read as `T`.
 type Query<'q, T> = QueryAs<'q, Sqlite, T, SqliteArguments>;
+
+/// A query of one column, whose values are read as `T`.
+type ScalarQuery<'q, T> = QueryScalar<'q, Sqlite, T, SqliteArguments>;
 
 /// What a row can be read as.
 pub(super) trait Row: for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
@@ -70,6 +73,24 @@ impl Store {
 
     /// The one row of a query.
     pub(super) async fn one<T: Row>(&self, what: &'static str, query: Query<'_, T>) -> Result<T, ReadError> {
+        query.fetch_one(&self.readers).await.map_err(ReadError::of(what))
+    }
+
+    /// All values of a query of one column.
+    pub(super) async fn values<T>(&self, what: &'static str, query: ScalarQuery<'_, T>) -> Result<Vec<T>, ReadError>
+    where
+        T: Send + Unpin,
+        (T,): Row,
+    {
+        query.fetch_all(&self.readers).await.map_err(ReadError::of(what))
+    }
+
+    /// The one value of a query.
+    pub(super) async fn value<T>(&self, what: &'static str, query: ScalarQuery<'_, T>) -> Result<T, ReadError>
+    where
+        T: Send + Unpin,
+        (T,): Row,
+    {
         query.fetch_one(&self.readers).await.map_err(ReadError::of(what))
     }
 

@@ -64,9 +64,8 @@ impl Control {
     /// for the events of its own person. Returns the number of events. Reads all queues once.
     pub async fn dissolve(&self, garbage: &GarbageIds) -> Result<u64, DissolveError> {
         let words: Vec<&str> = garbage.words().collect();
-        let queues = sqlx::query_as(QUEUES).bind(json!(words).to_string());
-        let queues = self.store.all("the queues of `garbage_ids`", queues).await?;
-        let queues: Vec<String> = queues.into_iter().map(|(identifier,)| identifier).collect();
+        let queues = sqlx::query_scalar(QUEUES).bind(json!(words).to_string());
+        let queues: Vec<String> = self.store.values("the queues of `garbage_ids`", queues).await?;
         let mut freed = 0;
         while !queues.is_empty() {
             let events = self.store.execute(Dissolve(queues.clone())).await?;

@@ -66,16 +66,16 @@ pub(in crate::outbox) const BRING_FORWARD: &str = "
 impl Queue {
     /// The latest due time of the events that nothing blocks; 1970 if there is none.
     pub async fn latest_due(&self) -> Result<Timestamp, ReadError> {
-        let (latest,) = self
-            .store
-            .one("the latest due time", sqlx::query_as(LATEST_DUE))
-            .await?;
-        Ok(latest)
+        let latest = sqlx::query_scalar(LATEST_DUE);
+        self.store.value("the latest due time", latest).await
     }
 
     /// The latest time that a daemon has recorded in this file; `None` if there is none.
     pub async fn latest_time(&self) -> Result<Option<Timestamp>, ReadError> {
-        let (latest,): (i64,) = self.store.one("the latest time", sqlx::query_as(LATEST_TIME)).await?;
+        let latest: i64 = self
+            .store
+            .value("the latest time", sqlx::query_scalar(LATEST_TIME))
+            .await?;
         Ok((latest > 0).then(|| Timestamp::from_millis(latest)))
     }
 }

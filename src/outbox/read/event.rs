@@ -11,6 +11,12 @@ use crate::outbox::handles::Reader;
 /// How many events are listed before and behind an event.
 const LISTED: i64 = 20;
 
+/// The unfinished events that an event waits for. ?1: the event; ?2: how many.
+const WAITS_FOR: &str = "
+    SELECT DISTINCT p.event_id FROM queue_entry AS t
+    JOIN queue_entry AS p ON p.identifier = t.identifier AND p.queue_pos < t.queue_pos
+    WHERE t.event_id = ?1 ORDER BY p.queue_pos LIMIT ?2";
+
 /// One event: the columns of the view `events` and more. The JSON of `operator` adds
 /// the call, the deliveries and their requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
@@ -158,22 +164,12 @@ impl Reader {
         let event = sqlx::query_as("SELECT * FROM events WHERE id = ?1").bind(id.0);
         let event: Option<EventReport> = self.store.first("the event", event).await?;
         let Some(mut event) = event else { return Ok(None) };
-        event.identifiers =
+        let identifiers =
             sqlx::query_scalar("SELECT identifier FROM event_identifier WHERE event_id = ?1 ORDER BY identifier")
-                .bind(id.0)
-                .fetch_all(&self.store.readers)
-                .await
-                .map_err(failed())?;
-        event.waits_for = sqlx::query_scalar(
-            "SELECT DISTINCT p.event_id FROM queue_entry AS t
-             JOIN queue_entry AS p ON p.identifier = t.identifier AND p.queue_pos < t.queue_pos
-             WHERE t.event_id = ?1 ORDER BY p.queue_pos LIMIT ?2",
-        )
-        .bind(id.0)
-        .bind(LISTED)
-        .fetch_all(&self.store.readers)
-        .await
-        .map_err(failed())?;
+                .bind(id.0);
+        event.identifiers = self.store.values("the event", identifiers).await?;
+        let waits_for = sqlx::query_scalar(WAITS_FOR).bind(id.0).bind(LISTED);
+        event.waits_for = self.store.values("the event", waits_for).await?;
         event.waited_for_by = self.waiting_for(id).await.map_err(failed())?;
         event.deliveries = self.delivery_reports(id).await.map_err(failed())?;
         Ok(Some(event))

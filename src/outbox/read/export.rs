@@ -65,9 +65,8 @@ impl Reader {
 
     /// The number of the newest event; 0 when there is none.
     pub async fn newest(&self) -> Result<EventId, ReadError> {
-        let newest = sqlx::query_as("SELECT coalesce(max(id), 0) FROM event");
-        let (newest,) = self.store.one("the newest event", newest).await?;
-        Ok(newest)
+        let newest = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM event");
+        self.store.value("the newest event", newest).await
     }
 }
 

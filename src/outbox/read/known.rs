@@ -25,10 +25,10 @@ impl Reader {
             json!([id, other_id(&id, fingerprint), fingerprint])
         });
         let ids: Vec<_> = ids.collect();
-        let known = sqlx::query_as(KNOWN).bind(source).bind(json!(ids).to_string());
-        let known: Vec<(i64,)> = self.store.all("known message ids", known).await?;
+        let known = sqlx::query_scalar(KNOWN).bind(source).bind(json!(ids).to_string());
+        let known: Vec<i64> = self.store.values("known message ids", known).await?;
         let mut is_known = vec![false; events.len()];
-        for place in known.into_iter().filter_map(|(place,)| usize::try_from(place).ok()) {
+        for place in known.into_iter().filter_map(|place| usize::try_from(place).ok()) {
             is_known[place] = true;
         }
         Ok(is_known)

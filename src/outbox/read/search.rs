@@ -127,9 +127,8 @@ impl Reader {
     }
 
     async fn look_up(&self, sql: &'static str, word: String, most: u32) -> Result<Vec<EventId>, ReadError> {
-        let ids = sqlx::query_as(sql).bind(word).bind(most);
-        let ids = self.store.all("the requested event", ids).await?;
-        Ok(ids.into_iter().map(|(id,)| id).collect())
+        let ids = sqlx::query_scalar(sql).bind(word).bind(most);
+        self.store.values("the requested event", ids).await
     }
 
     /// The events that were found, in this order, with their columns for a list. A known message can be of an event

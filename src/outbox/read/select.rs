@@ -116,8 +116,7 @@ impl Reader {
     pub async fn select(&self, selection: &Selection) -> Result<Vec<EventId>, ReadError> {
         let mut query = selected("SELECT e.id", selection);
         query.push(" ORDER BY e.id");
-        let ids = self.store.all(WHAT, query.build_query_as()).await?;
-        Ok(ids.into_iter().map(|(id,)| id).collect())
+        self.store.values(WHAT, query.build_query_scalar()).await
     }
 
     /// These events, with their main columns.

@@ -90,7 +90,7 @@ pub struct BacklogRow {
 }
 
 /// A value for each span of time before now.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema, FromRow)]
 #[schemars(inline)]
 pub struct Spans<T> {
     /// The last minute.
@@ -202,7 +202,7 @@ impl Reader {
             .bind(five)
             .fetch_one(&self.store.readers)
             .await?;
-        let died: (i64, i64, i64, i64) = sqlx::query_as(DIED)
+        let died: Spans<i64> = sqlx::query_as(DIED)
             .bind(minute)
             .bind(five)
             .bind(since(HOUR))
@@ -219,12 +219,7 @@ impl Reader {
         Ok(Flow {
             came: spans(came, |minute| minute.came),
             done: spans(done, |minute| minute.done),
-            died: Spans {
-                minute: died.0,
-                five_minutes: died.1,
-                hour: died.2,
-                day: died.3,
-            },
+            died,
             came_at_least: Spans {
                 minute: at_least(minute),
                 five_minutes: at_least(five),
@@ -258,9 +253,7 @@ impl Reader {
     /// How many events other events wait for: the rows of the view `blocked_profiles`. Its cost grows with the backlog
     /// and it uses a connection of its own, so it is for a slow timer and not for a scrape.
     pub async fn count_blocked(&self) -> Result<i64, ReadError> {
-        sqlx::query_scalar(COUNT_BLOCKED)
-            .fetch_one(&self.store.readers)
-            .await
-            .map_err(ReadError::of("the number of blocked profiles"))
+        let blocked = sqlx::query_scalar(COUNT_BLOCKED);
+        self.store.value("the number of blocked profiles", blocked).await
     }
 }

@@ -98,9 +98,8 @@ impl Queue {
     pub async fn open_imports(&self) -> Result<Vec<OpenImport>, ReadError> {
         let mut jobs: Vec<OpenImport> = self.store.all("the open import jobs", sqlx::query_as(OPEN)).await?;
         for job in &mut jobs {
-            let events = sqlx::query_as(EVENTS).bind(job.id.0);
-            let events = self.store.all("the events of an import job", events).await?;
-            job.events = events.into_iter().map(|(event,)| event).collect();
+            let events = sqlx::query_scalar(EVENTS).bind(job.id.0);
+            job.events = self.store.values("the events of an import job", events).await?;
         }
         Ok(jobs)
     }
@@ -113,9 +112,9 @@ impl Queue {
 
     /// Klaviyo's ids, as far as known, of all import jobs that began at `since` or later, open or closed.
     pub async fn known_imports(&self, since: Timestamp) -> Result<HashSet<String>, ReadError> {
-        let ids = sqlx::query_as(KNOWN).bind(since.as_millis());
-        let ids = self.store.all("the known import jobs", ids).await?;
-        Ok(ids.into_iter().map(|(id,)| id).collect())
+        let ids = sqlx::query_scalar(KNOWN).bind(since.as_millis());
+        let ids = self.store.values("the known import jobs", ids).await?;
+        Ok(ids.into_iter().collect())
     }
 }
 
