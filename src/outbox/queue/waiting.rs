@@ -1,8 +1,6 @@
 //! Makes waiting events due early: when the pause that they wait for ends, or when their due time is further ahead than
 //! any wait. In the second case the clock was ahead when the time was written, and has been corrected since.
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::pause;
 use crate::model::{Family, Timestamp};
 use crate::outbox::command::{Command, Effects, Request};
@@ -36,7 +34,18 @@ impl Request for BringDue {
 
 impl Command for BringDue {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<bool, sqlx::Error> {
-        unpark(transaction.connection().await?, self.what, self.now).await
+        let connection = transaction.connection().await?;
+        let beyond = match self.what {
+            Waiting::Parked(family) => return pause::unpark(connection, family, self.now).await,
+            Waiting::Beyond(beyond) => beyond,
+        };
+        let done = sqlx::query(BRING_FORWARD)
+            .bind(self.now.as_millis())
+            .bind(beyond.as_millis())
+            .bind(i64::try_from(AT_ONCE).unwrap_or(i64::MAX))
+            .execute(connection)
+            .await?;
+        Ok(done.rows_affected() >= AT_ONCE)
     }
 }
 
@@ -78,19 +87,4 @@ impl Queue {
             .await?;
         Ok((latest > 0).then(|| Timestamp::from_millis(latest)))
     }
-}
-
-/// Makes waiting events due `now`, on a connection with an open transaction; returns whether there may be more.
-async fn unpark(connection: &mut SqliteConnection, what: Waiting, now: Timestamp) -> Result<bool, sqlx::Error> {
-    let beyond = match what {
-        Waiting::Parked(family) => return pause::unpark(connection, family, now).await,
-        Waiting::Beyond(beyond) => beyond,
-    };
-    let done = sqlx::query(BRING_FORWARD)
-        .bind(now.as_millis())
-        .bind(beyond.as_millis())
-        .bind(i64::try_from(AT_ONCE).unwrap_or(i64::MAX))
-        .execute(connection)
-        .await?;
-    Ok(done.rows_affected() >= AT_ONCE)
 }
