@@ -80,6 +80,7 @@ pub(crate) use reason::reasons;
 pub use reason::{KLAVIYO, Reason, ReasonCode};
 pub use rights::{Right, Rights, SourceRules};
 pub use time::Timestamp;
+pub(crate) use time::millis;
 
 use std::fmt;
 

@@ -94,6 +94,22 @@ impl Serialize for Timestamp {
     }
 }
 
+/// For `#[serde(with)]`: a time in stored JSON, as milliseconds since 1970.
+pub(crate) mod millis {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::Timestamp;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    pub(crate) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(time.0)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(deserializer).map(Timestamp::from_millis)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

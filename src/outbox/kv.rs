@@ -1,5 +1,6 @@
 //! Small texts that are kept between starts, by key: the table `kv`.
 
+use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteConnection;
 
 use super::command::{Command, Request};
@@ -38,6 +39,15 @@ pub(super) async fn get(connection: impl sqlx::SqliteExecutor<'_>, key: &str) ->
         .bind(key)
         .fetch_optional(connection)
         .await
+}
+
+/// The value stored as JSON under a key; `None` also if it is not of this form.
+pub(super) async fn get_json<T: DeserializeOwned>(
+    connection: impl sqlx::SqliteExecutor<'_>,
+    key: &str,
+) -> Result<Option<T>, sqlx::Error> {
+    let text = get(connection, key).await?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// Deletes the value stored under a key.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sqlx::FromRow;
 use sqlx::query::{QueryAs, QueryScalar};
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqliteRow};
@@ -99,9 +101,20 @@ impl Store {
         self.execute(kv::Set { key, value }).await
     }
 
+    /// As [`Store::kv_set`], for a value that is stored as JSON.
+    pub(super) async fn kv_set_json(&self, key: &str, value: impl Serialize) -> Result<(), WriteError> {
+        self.kv_set(key.to_owned(), serde_json::json!(value).to_string()).await
+    }
+
     /// The value that [`Store::kv_set`] stored under a key.
     pub(super) async fn kv_get(&self, key: &str) -> Result<Option<String>, ReadError> {
         let value = kv::get(&self.readers, key).await;
+        value.map_err(ReadError::of("a stored value"))
+    }
+
+    /// The value that [`Store::kv_set_json`] stored under a key.
+    pub(super) async fn kv_get_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, ReadError> {
+        let value = kv::get_json(&self.readers, key).await;
         value.map_err(ReadError::of("a stored value"))
     }
 }

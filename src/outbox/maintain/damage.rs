@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, millis};
 use crate::outbox::WriteError;
 use crate::outbox::error::{ReadError, code_of};
 use crate::outbox::handles::{Queue, Reader};
@@ -15,19 +15,13 @@ use crate::outbox::handles::{Queue, Reader};
 const KEY: &str = "damage";
 
 /// What could not be read so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// When damage was first found.
+    #[serde(rename = "since_ms", with = "millis")]
     pub since: Timestamp,
     /// Events that are dead because they could not be read.
     pub events: u64,
-}
-
-/// The form in which it is stored.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    since_ms: i64,
-    events: u64,
 }
 
 impl ReadError {
@@ -61,12 +55,7 @@ impl Reader {
 
     /// What could not be read so far; `None`: no damage is known.
     pub async fn damage(&self) -> Result<Option<Damage>, ReadError> {
-        let kept = self.store.kv_get(KEY).await?;
-        let kept: Option<Kept> = kept.and_then(|text| serde_json::from_str(&text).ok());
-        Ok(kept.map(|kept| Damage {
-            since: Timestamp::from_millis(kept.since_ms),
-            events: kept.events,
-        }))
+        self.store.kv_get_json(KEY).await
     }
 }
 
@@ -74,14 +63,10 @@ impl Queue {
     /// Adds to the number of events that could not be read. Only one task may call it.
     pub async fn note_damage(&self, events: usize, now: Timestamp) -> Result<(), WriteError> {
         let before = self.damage().await.ok().flatten();
-        let since = before.map_or(now, |before| before.since);
+        let mut damage = before.unwrap_or(Damage { since: now, events: 0 });
         let events = u64::try_from(events).unwrap_or(u64::MAX);
-        let kept = Kept {
-            since_ms: since.as_millis(),
-            events: events.saturating_add(before.map_or(0, |before| before.events)),
-        };
-        let kept = serde_json::json!(kept).to_string();
-        self.store.kv_set(KEY.to_owned(), kept).await
+        damage.events = damage.events.saturating_add(events);
+        self.store.kv_set_json(KEY, damage).await
     }
 }
 

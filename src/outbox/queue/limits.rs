@@ -8,7 +8,7 @@ use crate::outbox::handles::{Queue, Reader};
 use crate::outbox::{ReadError, WriteError};
 
 /// The key in `kv`.
-const KEY: &str = "limits_in_use";
+pub(in crate::outbox) const KEY: &str = "limits_in_use";
 
 /// How full the rate limit windows of an endpoint family were.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -39,15 +39,13 @@ impl Queue {
             at_ms: now.as_millis(),
             families,
         };
-        let text = serde_json::json!(report).to_string();
-        self.store.kv_set(KEY.to_owned(), text).await
+        self.store.kv_set_json(KEY, report).await
     }
 }
 
 impl Reader {
     /// How full the limits were at the last report; `None` if there was none.
     pub async fn limits_in_use(&self) -> Result<Option<LimitsInUse>, ReadError> {
-        let report = self.store.kv_get(KEY).await?;
-        Ok(report.and_then(|text| serde_json::from_str(&text).ok()))
+        self.store.kv_get_json(KEY).await
     }
 }
