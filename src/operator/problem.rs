@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::size::bytes;
 use crate::model::{PauseKind, Timestamp};
-use crate::outbox::{ClockTrouble, Damage, FailingAlone, Pause, SharedIdentifier, WalTrouble, WalTroubleKind};
+use crate::outbox::{Damage, FailingAlone, Pause, SharedIdentifier, WalTrouble, WalTroubleKind};
 
 /// The severity of a problem; the most severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,8 +175,7 @@ impl Problem {
     }
 
     /// A clock that is probably wrong.
-    pub fn clock(trouble: ClockTrouble) -> Self {
-        let ClockTrouble::Leapt { ahead } = trouble;
+    pub fn clock(ahead: Duration) -> Self {
         let message = format!(
             "the machine's clock is {} ahead of the time that passed: it leapt, or no daemon ran for so long",
             span(ahead)

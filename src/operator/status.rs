@@ -1,6 +1,8 @@
 //! The status as JSON: what `status --json` prints and the admin port answers. Its only personal data are the names of
 //! the blocked profiles and of shared identifiers.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -10,8 +12,8 @@ use super::rejected::RejectedJson;
 use crate::config::OutboxConfig;
 use crate::model::Timestamp;
 use crate::outbox::{
-    BacklogRow, BlockedHead, ClockTrouble, Counts, DeadCount, Disk, FailingAlone, Flow, ImportJobReport, LimitInUse,
-    Pause, SharedIdentifier, SourceRate, Status, Stopped, WalTrouble,
+    BacklogRow, BlockedHead, Counts, DeadCount, Disk, FailingAlone, Flow, ImportJobReport, LimitInUse, Pause,
+    SharedIdentifier, SourceRate, Status, Stopped, WalTrouble,
 };
 
 /// Where everything stands.
@@ -131,7 +133,7 @@ pub fn status_json(status: &Status, outbox: &OutboxConfig, sandbox: bool) -> Val
         shared_identifiers: &overview.shared_identifiers,
         import_jobs: &overview.import_jobs,
         wal: overview.wal.as_ref().map(WalJson::of),
-        clock: overview.clock.iter().copied().map(ClockJson::of).collect(),
+        clock: overview.clock_ahead.into_iter().map(ClockJson::of).collect(),
         sources: &overview.sources,
         flow: &status.flow,
         blocked: BlockedJson {
@@ -169,8 +171,8 @@ impl WalJson {
 }
 
 impl ClockJson {
-    fn of(trouble: ClockTrouble) -> Self {
-        let Problem { code, message, .. } = Problem::clock(trouble);
+    fn of(ahead: Duration) -> Self {
+        let Problem { code, message, .. } = Problem::clock(ahead);
         Self { code, message }
     }
 }

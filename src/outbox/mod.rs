@@ -75,7 +75,6 @@ pub use intake::fingerprint::fingerprint;
 pub use intake::rejections::RejectedRequests;
 pub use maintain::backup::{CopyError, Restored};
 pub use maintain::checkpoint::{Process, WalTrouble, WalTroubleKind};
-pub use maintain::clocks::ClockTrouble;
 pub use maintain::damage::Damage;
 pub use maintain::destination::Destination;
 pub use maintain::history::{Minute, SourceCame, rollup};

@@ -66,7 +66,7 @@ fn problems(overview: &Overview, config: &Config, sandbox: bool) -> Vec<Problem>
         .chain(failing.iter().map(Problem::failing))
         .chain(overview.shared_identifiers.iter().map(shared))
         .chain(overview.wal.iter().map(Problem::wal))
-        .chain(overview.clock.iter().copied().map(Problem::clock))
+        .chain(overview.clock_ahead.into_iter().map(Problem::clock))
         .collect()
 }
 

@@ -74,7 +74,7 @@ fn common(data: &OverviewData) -> impl Iterator<Item = Alert> {
         .chain(overview.wal.iter().map(Problem::wal))
         .chain(overview.failing.first().map(Problem::failing))
         .chain(overview.shared_identifiers.first().map(of_shared))
-        .chain(overview.clock.iter().copied().map(Problem::clock))
+        .chain(overview.clock_ahead.into_iter().map(Problem::clock))
         .chain(config)
         .map(|problem| alert(&problem))
 }

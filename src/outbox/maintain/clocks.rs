@@ -1,23 +1,16 @@
-//! Signs that the machine's clock is wrong, as last reported by the daemon. The daemon has them only in its memory;
-//! they are stored so that a command in another process can show them.
+//! How far the machine's clock is ahead, as last reported by the daemon. The daemon has it only in its memory; it is
+//! stored so that a command in another process can show it.
 
 use std::time::Duration;
 
+use sqlx::SqliteExecutor;
+
 use crate::outbox::handles::{Control, Reader};
+use crate::outbox::kv;
 use crate::outbox::{ReadError, WriteError};
 
 /// The key in `kv` for how far the clock jumped ahead, in milliseconds.
 const LEAPT: &str = "clock_ahead_ms";
-
-/// Why the machine's clock may be wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClockTrouble {
-    /// It is ahead of the trusted time: it jumped, or no daemon ran for that long.
-    Leapt {
-        /// How far it was ahead when that was detected.
-        ahead: Duration,
-    },
-}
 
 impl Control {
     /// Stores how far the clock is ahead of the trusted time; `None`: it is not ahead.
@@ -28,13 +21,17 @@ impl Control {
 }
 
 impl Reader {
-    /// The signs that the clock is wrong.
-    pub async fn clock_troubles(&self) -> Result<Vec<ClockTrouble>, ReadError> {
-        let leapt = self.store.kv_get(LEAPT).await?;
-        let leapt = leapt.and_then(|millis| millis.parse().ok());
-        let leapt = leapt.filter(|millis| *millis > 0).map(|millis| ClockTrouble::Leapt {
-            ahead: Duration::from_millis(millis),
-        });
-        Ok(leapt.into_iter().collect())
+    /// How far the clock was ahead of the trusted time when that was detected: it jumped, or no daemon ran for that
+    /// long. `None`: it is not ahead.
+    pub async fn clock_ahead(&self) -> Result<Option<Duration>, ReadError> {
+        let ahead = clock_ahead(&self.store.readers).await;
+        ahead.map_err(ReadError::of("a stored value"))
     }
+}
+
+pub(in crate::outbox) async fn clock_ahead(
+    connection: impl SqliteExecutor<'_>,
+) -> Result<Option<Duration>, sqlx::Error> {
+    let ahead = kv::get_json(connection, LEAPT).await?;
+    Ok(ahead.filter(|millis| *millis > 0).map(Duration::from_millis))
 }

@@ -18,7 +18,6 @@ use crate::outbox::control::shared::SharedIdentifier;
 use crate::outbox::error::{ReadError, WriteError};
 use crate::outbox::file::disk;
 use crate::outbox::maintain::checkpoint::WalTrouble;
-use crate::outbox::maintain::clocks::ClockTrouble;
 use crate::outbox::maintain::history::OLDEST_PENDING;
 use crate::outbox::queue::import_job::ImportJobReport;
 use crate::outbox::queue::limits::{LimitInUse, LimitsInUse};
@@ -69,8 +68,8 @@ pub struct Overview {
     pub rejection_cause: Option<WriteError>,
     /// What prevents the WAL from being checkpointed into the file, if anything does.
     pub wal: Option<WalTrouble>,
-    /// Signs that the machine's clock is wrong.
-    pub clock: Vec<ClockTrouble>,
+    /// How far the machine's clock is ahead of the trusted time; `None`: it is not ahead.
+    pub clock_ahead: Option<Duration>,
     /// The file and its disk.
     pub disk: Disk,
 }
@@ -220,7 +219,7 @@ impl Reader {
             config_rejected_since: self.config_rejected_since().await?,
             rejection_cause: self.rejection_cause(),
             wal: self.wal_trouble().await?,
-            clock: self.clock_troubles().await?,
+            clock_ahead: self.clock_ahead().await?,
             disk: self.disk(),
         })
     }

@@ -263,8 +263,7 @@ async fn a_leap_of_the_clock_makes_nothing_too_old_and_is_reported() {
     .await;
     clock.ahead(365 * DAY);
     relay.noted("clock_leapt", true).await;
-    let troubles = relay.app.outbox.clock_troubles().await.unwrap();
-    assert_eq!(troubles.len(), 1, "{troubles:?}");
+    assert!(relay.app.outbox.clock_ahead().await.unwrap().is_some());
     clock.ahead(0);
     relay.noted("clock_leapt", false).await;
     klaviyo.behave().await;
