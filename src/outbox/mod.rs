@@ -77,7 +77,7 @@ pub use maintain::backup::{CopyError, Restored};
 pub use maintain::checkpoint::{Process, WalTrouble, WalTroubleKind};
 pub use maintain::damage::Damage;
 pub use maintain::destination::Destination;
-pub use maintain::history::{Minute, SourceCame, rollup};
+pub use maintain::history::{Minute, rollup};
 pub use maintain::retention::keep;
 use maintain::vacuum::{self, Vacuum};
 pub use queue::import_job::{ImportItem, ImportJobReport, OpenImport};

@@ -3,7 +3,7 @@
 //! (`garbage_ids`).
 
 use serde_json::json;
-use sqlx::FromRow;
+use sqlx::{FromRow, SqliteExecutor};
 
 use super::dissolve::Dissolve;
 use crate::model::GarbageIds;
@@ -54,9 +54,15 @@ pub struct SharedIdentifier {
 impl Reader {
     /// Identifiers that many people share, the longest queue first; at most three.
     pub async fn shared_identifiers(&self) -> Result<Vec<SharedIdentifier>, ReadError> {
-        let shared = sqlx::query_as(SHARED).bind(PEOPLE);
-        self.store.all("the shared identifiers", shared).await
+        let shared = shared_identifiers(&self.store.readers).await;
+        shared.map_err(ReadError::of("the shared identifiers"))
     }
+}
+
+pub(in crate::outbox) async fn shared_identifiers(
+    connection: impl SqliteExecutor<'_>,
+) -> Result<Vec<SharedIdentifier>, sqlx::Error> {
+    sqlx::query_as(SHARED).bind(PEOPLE).fetch_all(connection).await
 }
 
 impl Control {

@@ -93,7 +93,7 @@ async fn store(transaction: &mut Transaction<'_>, rows: &str) -> Result<HashMap<
 mod tests {
     use super::*;
     use crate::model::{EventStatus, EventType, Identifier, IdentifierKind, NewEvent};
-    use crate::outbox::tests::{count, event, files, finish};
+    use crate::outbox::tests::{NOW, count, event, files, finish};
 
     fn person(id: &str) -> Vec<Identifier> {
         vec![Identifier::new(IdentifierKind::UserId, id).unwrap()]
@@ -142,7 +142,7 @@ mod tests {
         let ids = "SELECT count(DISTINCT message_id) FROM event WHERE message_id = 'm' OR message_id GLOB 'm#*'";
         assert_eq!(count(&outbox, ids).await, 4);
         assert_eq!(count(&outbox, "SELECT count(*) FROM payload").await, 4);
-        assert_eq!(outbox.repeats().await.unwrap(), 6);
+        assert_eq!(outbox.overview(NOW).await.unwrap().repeats, 6);
         let calls = [order, bob, call(EventType::Page, "P", "ann")];
         let known = outbox.known("shop", &calls).await.unwrap();
         assert_eq!(known, [true, true, false]);
@@ -158,7 +158,7 @@ mod tests {
         outbox.intake().append(vec![ann]).await.unwrap();
         crate::outbox::tests::claim_all(&outbox).await;
         finish(&outbox, 1, EventStatus::Delivered).await;
-        let erased = outbox.erase(crate::outbox::tests::NOW, person("ann"));
+        let erased = outbox.erase(NOW, person("ann"));
         erased.await.unwrap();
         let left = "SELECT count(*) FROM message WHERE fingerprint IS NOT NULL";
         assert_eq!(count(&outbox, left).await, 0);

@@ -2,10 +2,11 @@
 //! of the requests; this copy lets a command in another process show them.
 
 use serde::{Deserialize, Serialize};
+use sqlx::SqliteExecutor;
 
 use crate::model::Timestamp;
-use crate::outbox::handles::{Intake, Reader};
-use crate::outbox::store::Store;
+use crate::outbox::handles::Intake;
+use crate::outbox::kv;
 use crate::outbox::{ReadError, WriteError};
 
 /// The key in `kv`.
@@ -35,27 +36,22 @@ pub struct RejectedRequests {
 impl Intake {
     /// Stores the rejected requests, in place of the last report.
     pub async fn report_rejected(&self, rejected: Vec<RejectedRequests>) -> Result<(), WriteError> {
-        let text = serde_json::json!(rejected).to_string();
-        self.store.kv_set(KEY.to_owned(), text).await
+        self.store.kv_set_json(KEY, rejected).await
     }
 
     /// The requests rejected within the hour before `now`, the latest first.
     pub async fn rejected_requests(&self, now: Timestamp) -> Result<Vec<RejectedRequests>, ReadError> {
-        rejected(&self.store, now).await
+        let rejected = rejected_requests(&self.store.readers, now).await;
+        rejected.map_err(ReadError::of("a stored value"))
     }
 }
 
-impl Reader {
-    /// The requests rejected within the hour before `now`, the latest first.
-    pub async fn rejected_requests(&self, now: Timestamp) -> Result<Vec<RejectedRequests>, ReadError> {
-        rejected(&self.store, now).await
-    }
-}
-
-async fn rejected(store: &Store, now: Timestamp) -> Result<Vec<RejectedRequests>, ReadError> {
-    let text = store.kv_get(KEY).await?;
-    let stored = text.and_then(|text| serde_json::from_str::<Vec<RejectedRequests>>(&text).ok());
-    let mut rejected = stored.unwrap_or_default();
+pub(in crate::outbox) async fn rejected_requests(
+    connection: impl SqliteExecutor<'_>,
+    now: Timestamp,
+) -> Result<Vec<RejectedRequests>, sqlx::Error> {
+    let stored = kv::get_json(connection, KEY).await?;
+    let mut rejected: Vec<RejectedRequests> = stored.unwrap_or_default();
     rejected.retain(|requests| requests.last_ms > now.as_millis().saturating_sub(HOUR_MS));
     rejected.sort_by_key(|requests| std::cmp::Reverse(requests.last_ms));
     Ok(rejected)

@@ -2,9 +2,11 @@
 //! a URL is a sandbox, and whether the daemon accepted the configuration when it was reloaded.
 
 use serde::{Deserialize, Serialize};
+use sqlx::SqliteExecutor;
 
 use crate::model::Timestamp;
 use crate::outbox::handles::{Control, Reader};
+use crate::outbox::kv;
 use crate::outbox::{ReadError, WriteError};
 
 /// The key in `kv` for the destination.
@@ -24,8 +26,7 @@ pub struct Destination {
 impl Control {
     /// Stores where requests are sent.
     pub async fn report_destination(&self, destination: &Destination) -> Result<(), WriteError> {
-        let text = serde_json::json!(destination).to_string();
-        self.store.kv_set(KEY.to_owned(), text).await
+        self.store.kv_set_json(KEY, destination).await
     }
 
     /// Stores since when the daemon rejects the configuration in its file; `None`: it accepted it.
@@ -38,15 +39,20 @@ impl Control {
 impl Reader {
     /// Since when the daemon rejects the configuration in its file; `None` where it accepted it.
     pub async fn config_rejected_since(&self) -> Result<Option<Timestamp>, ReadError> {
-        let text = self.store.kv_get(CONFIG_REJECTED).await?;
-        let since = text.and_then(|text| text.parse().ok());
-        Ok(since.map(Timestamp::from_millis))
+        let since = config_rejected_since(&self.store.readers).await;
+        since.map_err(ReadError::of("a stored value"))
     }
 
     /// Whether the daemon last found a sandbox at this endpoint.
     pub async fn is_sandbox(&self, endpoint: &str) -> Result<bool, ReadError> {
-        let text = self.store.kv_get(KEY).await?;
-        let known = text.and_then(|text| serde_json::from_str::<Destination>(&text).ok());
+        let known: Option<Destination> = self.store.kv_get_json(KEY).await?;
         Ok(known.is_some_and(|known| known.endpoint == endpoint && known.sent_to == "sandbox"))
     }
+}
+
+pub(in crate::outbox) async fn config_rejected_since(
+    connection: impl SqliteExecutor<'_>,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let since = kv::get_json(connection, CONFIG_REJECTED).await?;
+    Ok(since.map(Timestamp::from_millis))
 }

@@ -84,7 +84,20 @@ impl Request for SetPauses {
 
 impl Command for SetPauses {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
-        write(transaction.connection().await?, &self.0).await
+        let connection = transaction.connection().await?;
+        sqlx::query("DELETE FROM pause").execute(&mut *connection).await?;
+        for pause in &self.0 {
+            sqlx::query(SET_PAUSE)
+                .bind(pause.scope())
+                .bind(pause.kind.word())
+                .bind(pause.since.as_millis())
+                .bind(&pause.reason)
+                .bind(&pause.reason_code)
+                .bind(pause.probe_at.as_millis())
+                .execute(&mut *connection)
+                .await?;
+        }
+        Ok(())
     }
 }
 
@@ -96,23 +109,30 @@ impl Reader {
 
     /// What stops deliveries at the moment: the pauses, and the events that fail while no pause applies to them.
     pub async fn hindered(&self) -> Result<(Vec<Pause>, Vec<FailingAlone>), ReadError> {
-        let pauses = self.pauses().await?;
-        let failing = self.failing_alone(&pauses).await?;
-        Ok((pauses, failing))
-    }
-
-    /// Events that fail while none of these pauses applies to them: at most a few, those with the most failures first.
-    async fn failing_alone(&self, pauses: &[Pause]) -> Result<Vec<FailingAlone>, ReadError> {
-        let failing = sqlx::query_as(FAILING).bind(MOST_FAILING);
-        let mut failing: Vec<FailingAlone> = self.store.all("the events that fail alone", failing).await?;
-        let is_paused = |kind: DeliveryKind| {
-            let of = |pause: &Pause| pause.family.is_none_or(|family| family == kind.family());
-            pauses.iter().any(of)
-        };
-        failing.retain(|failing| !is_paused(failing.kind));
-        Ok(failing)
+        let failed = || ReadError::of("what is paused");
+        let mut reader = self.store.readers.acquire().await.map_err(failed())?;
+        hindered(&mut reader).await.map_err(failed())
     }
 }
+
+/// The pauses, and the events that fail while no pause applies to them: at most a few, those with the most failures
+/// first.
+pub(in crate::outbox) async fn hindered(
+    connection: &mut SqliteConnection,
+) -> Result<(Vec<Pause>, Vec<FailingAlone>), sqlx::Error> {
+    let pauses: Vec<Pause> = sqlx::query_as(PAUSES).fetch_all(&mut *connection).await?;
+    let failing = sqlx::query_as(FAILING).bind(MOST_FAILING);
+    let mut failing: Vec<FailingAlone> = failing.fetch_all(connection).await?;
+    let is_paused = |kind: DeliveryKind| {
+        let of = |pause: &Pause| pause.family.is_none_or(|family| family == kind.family());
+        pauses.iter().any(of)
+    };
+    failing.retain(|failing| !is_paused(failing.kind));
+    Ok((pauses, failing))
+}
+
+const SET_PAUSE: &str = "
+    INSERT INTO pause (scope, kind, since_ms, reason, reason_code, probe_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 const PAUSES: &str = "
     SELECT nullif(scope, 'account') AS family, kind, since_ms, reason, reason_code, probe_ms FROM pause
@@ -123,25 +143,6 @@ pub(in crate::outbox) const FAILING: &str = "
     FROM delivery AS d JOIN event AS e ON e.id = d.event_id AND e.generation = d.generation
     WHERE d.failures >= 3 AND d.status IN ('pending', 'unknown') AND e.status = 'pending'
     ORDER BY d.failures DESC LIMIT ?1";
-
-/// Replaces all pauses.
-async fn write(connection: &mut SqliteConnection, pauses: &[Pause]) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM pause").execute(&mut *connection).await?;
-    for pause in pauses {
-        sqlx::query(
-            "INSERT INTO pause (scope, kind, since_ms, reason, reason_code, probe_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )
-        .bind(pause.scope())
-        .bind(pause.kind.word())
-        .bind(pause.since.as_millis())
-        .bind(&pause.reason)
-        .bind(&pause.reason_code)
-        .bind(pause.probe_at.as_millis())
-        .execute(&mut *connection)
-        .await?;
-    }
-    Ok(())
-}
 
 /// Makes the parked events of a family due, in order of their ids; returns whether there may be more.
 pub(in crate::outbox) async fn unpark(

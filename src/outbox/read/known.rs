@@ -1,4 +1,4 @@
-//! Which calls were stored before, and how many came again.
+//! Which calls were stored before.
 
 use serde_json::json;
 
@@ -32,13 +32,5 @@ impl Reader {
             is_known[place] = true;
         }
         Ok(is_known)
-    }
-
-    /// How many copies have been received in total.
-    pub(in crate::outbox) async fn repeats(&self) -> Result<i64, ReadError> {
-        sqlx::query_scalar("SELECT value FROM counter WHERE name = 'repeats'")
-            .fetch_one(&self.store.readers)
-            .await
-            .map_err(ReadError::of("the number of calls that came again"))
     }
 }

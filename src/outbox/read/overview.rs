@@ -11,24 +11,30 @@ use serde::Serialize;
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 
-use super::stopped::Stopped;
+use super::stopped::{self, Stopped};
 use crate::metrics::Sample;
 use crate::model::{EventStatus, Timestamp};
-use crate::outbox::control::shared::SharedIdentifier;
+use crate::outbox::control::shared::{SharedIdentifier, shared_identifiers};
 use crate::outbox::error::{ReadError, WriteError};
 use crate::outbox::file::disk;
-use crate::outbox::maintain::checkpoint::WalTrouble;
-use crate::outbox::maintain::history::OLDEST_PENDING;
-use crate::outbox::queue::import_job::ImportJobReport;
-use crate::outbox::queue::limits::{LimitInUse, LimitsInUse};
-use crate::outbox::queue::pause::{FailingAlone, Pause};
-use crate::outbox::{Reader, RejectedRequests};
+use crate::outbox::handles::Reader;
+use crate::outbox::intake::rejections::{RejectedRequests, rejected_requests};
+use crate::outbox::maintain::checkpoint::{WalTrouble, wal_trouble};
+use crate::outbox::maintain::clocks::clock_ahead;
+use crate::outbox::maintain::destination::config_rejected_since;
+use crate::outbox::maintain::history::{OLDEST_PENDING, came_by_source};
+use crate::outbox::queue::import_job::{self, ImportJobReport};
+use crate::outbox::queue::limits::{self, LimitInUse, LimitsInUse};
+use crate::outbox::queue::pause::{self, FailingAlone, Pause};
+use crate::outbox::{commit, kv};
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 /// The counts that triggers keep, in one statement, so that they are consistent.
 pub(in crate::outbox) const COUNTS: &str = "SELECT name, value FROM counter";
+/// What [`Overview::repeats`] counts.
+const REPEATS: &str = "SELECT value FROM counter WHERE name = 'repeats'";
 /// What [`Overview::unknown_subscriptions`] counts.
 pub(in crate::outbox) const UNKNOWN_SUBSCRIPTIONS: &str =
     "SELECT count(*) FROM delivery WHERE status = 'unknown' AND kind = 'subscription'";
@@ -190,38 +196,38 @@ impl Counts {
 impl Reader {
     /// Where everything stands at this time.
     pub async fn overview(&self, now: Timestamp) -> Result<Overview, ReadError> {
-        let failed = || ReadError::of("the overview");
-        let mut reader = self.store.readers.begin().await.map_err(failed())?;
-        let counts = counts(&mut reader).await.map_err(failed())?;
-        let oldest_pending = oldest_pending(&mut reader).await.map_err(failed())?;
-        let unknown_subscriptions = sqlx::query_scalar(UNKNOWN_SUBSCRIPTIONS).fetch_one(&mut *reader).await;
-        let unknown_subscriptions = unknown_subscriptions.map_err(failed())?;
-        let died = super::stopped::dead_since(&mut reader, now.minus(HOUR))
-            .await
-            .map_err(failed())?;
-        let stopped = super::stopped::stopped(&mut reader).await.map_err(failed())?;
-        reader.rollback().await.map_err(failed())?;
-        let (pauses, failing) = self.hindered().await?;
-        Ok(Overview {
-            counts,
-            oldest_pending,
-            died,
-            sources: self.source_rates(now).await?,
+        let overview = self.read_overview(now).await;
+        overview.map_err(ReadError::of("the overview"))
+    }
+
+    async fn read_overview(&self, now: Timestamp) -> Result<Overview, sqlx::Error> {
+        let mut snapshot = self.store.readers.begin().await?;
+        let reader = &mut *snapshot;
+        let (pauses, failing) = pause::hindered(reader).await?;
+        let overview = Overview {
+            counts: counts(reader).await?,
+            oldest_pending: oldest_pending(reader).await?,
+            died: stopped::dead_since(reader, now.minus(HOUR)).await?,
+            sources: source_rates(reader, now).await?,
             pauses,
             failing,
-            stopped,
-            unknown_subscriptions,
-            shared_identifiers: self.shared_identifiers().await?,
-            repeats: self.repeats().await?,
-            import_jobs: self.import_job_reports().await?,
-            limits: self.limits_in_use().await?,
-            rejected: self.rejected_requests(now).await?,
-            config_rejected_since: self.config_rejected_since().await?,
+            stopped: stopped::stopped(reader).await?,
+            unknown_subscriptions: sqlx::query_scalar(UNKNOWN_SUBSCRIPTIONS)
+                .fetch_one(&mut *reader)
+                .await?,
+            shared_identifiers: shared_identifiers(&mut *reader).await?,
+            repeats: sqlx::query_scalar(REPEATS).fetch_one(&mut *reader).await?,
+            import_jobs: sqlx::query_as(import_job::OPEN).fetch_all(&mut *reader).await?,
+            limits: kv::get_json(&mut *reader, limits::KEY).await?,
+            rejected: rejected_requests(&mut *reader, now).await?,
+            config_rejected_since: config_rejected_since(&mut *reader).await?,
             rejection_cause: self.rejection_cause(),
-            wal: self.wal_trouble().await?,
-            clock_ahead: self.clock_ahead().await?,
+            wal: wal_trouble(&mut *reader, &self.store.path).await?,
+            clock_ahead: clock_ahead(reader).await?,
             disk: self.disk(),
-        })
+        };
+        snapshot.rollback().await?;
+        Ok(overview)
     }
 
     /// What a scrape of the metrics reads.
@@ -261,25 +267,20 @@ impl Reader {
 
     /// How many events are pending; held events are not included.
     pub async fn pending(&self) -> Result<i64, ReadError> {
-        sqlx::query_scalar("SELECT value FROM counter WHERE name = 'status_pending'")
-            .fetch_one(&self.store.readers)
-            .await
-            .map_err(ReadError::of("the number of waiting events"))
+        let pending = sqlx::query_scalar(commit::PENDING);
+        self.store.value("the number of waiting events", pending).await
     }
+}
 
-    async fn source_rates(&self, now: Timestamp) -> Result<Vec<SourceRate>, ReadError> {
-        let hour = self.came_by_source(now.minus(HOUR), now).await?;
-        let day = self.came_by_source(now.minus(DAY), now).await?.into_iter();
-        let rates = day.map(|day| {
-            let hour = hour.iter().find(|hour| hour.source == day.source);
-            SourceRate {
-                hour: hour.map_or(0, |hour| hour.came),
-                day: day.came,
-                source: day.source,
-            }
-        });
-        Ok(rates.collect())
-    }
+async fn source_rates(reader: &mut SqliteConnection, now: Timestamp) -> Result<Vec<SourceRate>, sqlx::Error> {
+    let hour = came_by_source(reader, now.minus(HOUR), now).await?;
+    let day = came_by_source(reader, now.minus(DAY), now).await?;
+    let rates = day.into_iter().map(|(source, day)| SourceRate {
+        hour: hour.get(&source).copied().unwrap_or(0),
+        day,
+        source,
+    });
+    Ok(rates.collect())
 }
 
 async fn counts(reader: &mut SqliteConnection) -> Result<Counts, sqlx::Error> {

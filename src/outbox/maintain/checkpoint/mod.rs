@@ -9,15 +9,16 @@
 mod readers;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sqlx::SqliteExecutor;
 use sqlx::sqlite::SqliteConnection;
 
 use super::vacuum;
 use crate::metrics::Instruments;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, millis};
 use crate::outbox::ReadError;
 use crate::outbox::error::code_of;
 use crate::outbox::file::disk;
@@ -39,15 +40,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 const KEY: &str = "checkpoint_trouble";
 
 /// What prevents the WAL from being checkpointed into the file. No data is lost, but the WAL grows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WalTrouble {
     /// The kind of the problem.
     pub kind: WalTroubleKind,
     /// Since when.
+    #[serde(rename = "since_ms", with = "millis")]
     pub since: Timestamp,
     /// For a reader that blocks the checkpoint: the other processes that had the file open when it was detected.
     pub readers: Vec<Process>,
     /// The present size of the WAL, in bytes.
+    #[serde(skip)]
     pub wal_bytes: u64,
 }
 
@@ -61,27 +64,21 @@ pub enum WalTroubleKind {
     WalHeld,
 }
 
-/// The form in which it is stored.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    kind: WalTroubleKind,
-    since_ms: i64,
-    readers: Vec<Process>,
-}
-
 impl Reader {
     /// What prevents the WAL from being checkpointed into the file, if anything does.
     pub async fn wal_trouble(&self) -> Result<Option<WalTrouble>, ReadError> {
-        let kept = self.store.kv_get(KEY).await?;
-        let kept: Option<Kept> = kept.and_then(|text| serde_json::from_str(&text).ok());
-        let (_, wal_bytes) = disk::file_bytes(&self.store.path);
-        Ok(kept.map(|kept| WalTrouble {
-            kind: kept.kind,
-            since: Timestamp::from_millis(kept.since_ms),
-            readers: kept.readers,
-            wal_bytes,
-        }))
+        let trouble = wal_trouble(&self.store.readers, &self.store.path).await;
+        trouble.map_err(ReadError::of("the state of the WAL"))
     }
+}
+
+pub(in crate::outbox) async fn wal_trouble(
+    connection: impl SqliteExecutor<'_>,
+    outbox: &Path,
+) -> Result<Option<WalTrouble>, sqlx::Error> {
+    let trouble: Option<WalTrouble> = kv::get_json(connection, KEY).await?;
+    let (_, wal_bytes) = disk::file_bytes(outbox);
+    Ok(trouble.map(|trouble| WalTrouble { wal_bytes, ..trouble }))
 }
 
 /// The state of the WAL as SQLite counts it: -1 where another connection was using the WAL.
@@ -214,14 +211,14 @@ impl Checkpoints {
                 (WalTroubleKind::WalHeld, readers)
             }
         };
-        let since = self.instruments.heartbeats.wall().minus(lasted);
-        let kept = Kept {
+        let trouble = WalTrouble {
             kind,
-            since_ms: since.as_millis(),
+            since: self.instruments.heartbeats.wall().minus(lasted),
             readers,
+            wal_bytes,
         };
-        let kept = serde_json::json!(kept).to_string();
-        log_failure(kv::set(connection, KEY, &kept).await);
+        let trouble = serde_json::json!(trouble).to_string();
+        log_failure(kv::set(connection, KEY, &trouble).await);
     }
 
     fn now(&self) -> Duration {

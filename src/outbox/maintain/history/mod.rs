@@ -72,15 +72,6 @@ impl Minute {
     }
 }
 
-/// How many events of a source arrived.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceCame {
-    /// The source.
-    pub source: String,
-    /// How many.
-    pub came: i64,
-}
-
 pub(in crate::outbox) const WRITTEN: &str = "
     SELECT minute_ms, came, done, died, throttled, pending, oldest_ms, p50_ms, p95_ms
     FROM minute WHERE minute_ms >= ?1 AND minute_ms <= ?2";
@@ -104,30 +95,27 @@ impl Reader {
         let requested = minutes.split_off(&start_of(since));
         Ok(requested.into_values().collect())
     }
+}
 
-    /// Events that arrived from the minute of `since` on, by source, ordered by name.
-    pub async fn came_by_source(&self, since: Timestamp, now: Timestamp) -> Result<Vec<SourceCame>, ReadError> {
-        let failed = || ReadError::of("the history of the sources");
-        let mut reader = self.store.readers.acquire().await.map_err(failed())?;
-        let mut snapshot = reader.begin().await.map_err(failed())?;
-        let written: Vec<(String, i64)> = sqlx::query_as(WRITTEN_SOURCES)
-            .bind(start_of(since))
-            .bind(now.as_millis())
-            .fetch_all(&mut *snapshot)
-            .await
-            .map_err(failed())?;
-        let cursor = Cursor::read(&mut snapshot).await.map_err(failed())?;
-        let came = cursor.came(&mut snapshot, now).await.map_err(failed())?;
-        snapshot.rollback().await.map_err(failed())?;
-        let mut sources: BTreeMap<String, i64> = written.into_iter().collect();
-        for ((minute, source), came) in came {
-            if minute >= start_of(since) {
-                *sources.entry(source).or_default() += came;
-            }
+/// How many events arrived from the minute of `since` on, by source; of the snapshot of the caller's transaction.
+pub(in crate::outbox) async fn came_by_source(
+    connection: &mut SqliteConnection,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<BTreeMap<String, i64>, sqlx::Error> {
+    let written: Vec<(String, i64)> = sqlx::query_as(WRITTEN_SOURCES)
+        .bind(start_of(since))
+        .bind(now.as_millis())
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut sources: BTreeMap<String, i64> = written.into_iter().collect();
+    let cursor = Cursor::read(connection).await?;
+    for ((minute, source), came) in cursor.came(connection, now).await? {
+        if minute >= start_of(since) {
+            *sources.entry(source).or_default() += came;
         }
-        let of = |(source, came)| SourceCame { source, came };
-        Ok(sources.into_iter().map(of).collect())
     }
+    Ok(sources)
 }
 
 /// The written minutes, by their start.

@@ -13,7 +13,7 @@ use sqlx::FromRow;
 use super::transition::{Begun, Start};
 use crate::model::{DeliveryId, EventId, ImportJobId, Timestamp};
 use crate::outbox::error::{ReadError, WriteError};
-use crate::outbox::handles::{Queue, Reader};
+use crate::outbox::handles::Queue;
 
 use write::{BeginImport, ImportTaken};
 pub(in crate::outbox) use write::{delete_ended, give_up};
@@ -115,12 +115,5 @@ impl Queue {
         let ids = sqlx::query_scalar(KNOWN).bind(since.as_millis());
         let ids = self.store.values("the known import jobs", ids).await?;
         Ok(ids.into_iter().collect())
-    }
-}
-
-impl Reader {
-    /// The open import jobs, in short.
-    pub(in crate::outbox) async fn import_job_reports(&self) -> Result<Vec<ImportJobReport>, ReadError> {
-        self.store.all("the open import jobs", sqlx::query_as(OPEN)).await
     }
 }
