@@ -57,8 +57,23 @@ impl Effects {
     };
 }
 
-/// What every command has.
-pub(super) trait Request: Debug + Send + Sync + 'static {
+/// A command that is written by itself.
+pub(super) trait Command: Debug + Send + Sync + 'static {
+    /// The type of the reply.
+    type Reply: Debug + Send + Sync + 'static;
+
+    /// The side effects of the command.
+    fn effects(&self) -> Effects {
+        Effects::default()
+    }
+
+    /// Writes it in an open transaction.
+    fn write(&self, transaction: &mut Transaction<'_>)
+    -> impl Future<Output = Result<Self::Reply, sqlx::Error>> + Send;
+}
+
+/// A command that is written together with others of its kind.
+pub(super) trait GroupCommand: Debug + Send + Sync + 'static {
     /// The type of the reply.
     type Reply: Debug + Send + Sync + 'static;
 
@@ -71,17 +86,7 @@ pub(super) trait Request: Debug + Send + Sync + 'static {
     fn bytes(&self) -> usize {
         ROW
     }
-}
 
-/// A command that is written by itself.
-pub(super) trait Command: Request {
-    /// Writes it in an open transaction.
-    fn write(&self, transaction: &mut Transaction<'_>)
-    -> impl Future<Output = Result<Self::Reply, sqlx::Error>> + Send;
-}
-
-/// A command that is written together with others of its kind.
-pub(super) trait GroupCommand: Request {
     /// Adds its rows to the rows that are written together.
     fn join<'a>(&'a self, group: &mut Group<'a>);
 
@@ -92,7 +97,10 @@ pub(super) trait GroupCommand: Request {
 /// A command of any type, and the client that waits for the reply.
 pub(super) trait Order: Debug + Send + Sync {
     fn effects(&self) -> Effects;
-    fn bytes(&self) -> usize;
+    /// The approximate size of the data it stores, in bytes.
+    fn bytes(&self) -> usize {
+        ROW
+    }
     /// Adds its rows to the rows that are written together, if it is written with others.
     fn join<'a>(&'a self, _group: &mut Group<'a>) {}
     /// Writes it in an open transaction, if it is written by itself.
@@ -109,18 +117,18 @@ pub(super) trait Order: Debug + Send + Sync {
 pub(super) type Writing<'a> = Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'a>>;
 
 /// Receives the reply to a command.
-pub(super) type Reply<C> = oneshot::Receiver<Result<<C as Request>::Reply, WriteError>>;
+pub(super) type Reply<R> = oneshot::Receiver<Result<R, WriteError>>;
 
 /// A command, the client that waits for its reply, and the reply once it is known.
 #[derive(Debug)]
-struct Pending<C: Request> {
+struct Pending<C, R> {
     command: C,
-    client: oneshot::Sender<Result<C::Reply, WriteError>>,
-    reply: Option<C::Reply>,
+    client: oneshot::Sender<Result<R, WriteError>>,
+    reply: Option<R>,
 }
 
-impl<C: Request> Pending<C> {
-    fn new(command: C) -> (Self, Reply<C>) {
+impl<C, R> Pending<C, R> {
+    fn new(command: C) -> (Self, Reply<R>) {
         let (client, reply) = oneshot::channel();
         let pending = Self {
             command,
@@ -138,19 +146,19 @@ impl<C: Request> Pending<C> {
 }
 
 #[derive(Debug)]
-struct Single<C: Request>(Pending<C>);
+struct Single<C: Command>(Pending<C, C::Reply>);
 
 #[derive(Debug)]
-struct Grouped<C: Request>(Pending<C>);
+struct Grouped<C: GroupCommand>(Pending<C, C::Reply>);
 
 /// Wraps a command as an order, with the receiver of its reply.
-pub(super) fn single<C: Command>(command: C) -> (Box<dyn Order>, Reply<C>) {
+pub(super) fn single<C: Command>(command: C) -> (Box<dyn Order>, Reply<C::Reply>) {
     let (pending, reply) = Pending::new(command);
     (Box::new(Single(pending)), reply)
 }
 
 /// Wraps a command that is written together with others as an order, with the receiver of its reply.
-pub(super) fn grouped<C: GroupCommand>(command: C) -> (Box<dyn Order>, Reply<C>) {
+pub(super) fn grouped<C: GroupCommand>(command: C) -> (Box<dyn Order>, Reply<C::Reply>) {
     let (pending, reply) = Pending::new(command);
     (Box::new(Grouped(pending)), reply)
 }
@@ -158,10 +166,6 @@ pub(super) fn grouped<C: GroupCommand>(command: C) -> (Box<dyn Order>, Reply<C>)
 impl<C: Command> Order for Single<C> {
     fn effects(&self) -> Effects {
         self.0.command.effects()
-    }
-
-    fn bytes(&self) -> usize {
-        self.0.command.bytes()
     }
 
     fn write<'a>(&'a mut self, transaction: &'a mut Transaction<'_>) -> Writing<'a> {

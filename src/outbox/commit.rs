@@ -116,7 +116,7 @@ impl Together {
 mod tests {
     use sqlx::sqlite::SqliteConnection;
 
-    use super::super::command::{Command, Effects, Request, single};
+    use super::super::command::{Command, Effects, single};
     use super::super::file::connect;
     use super::super::tests::files;
     use super::*;
@@ -130,7 +130,7 @@ mod tests {
         may_be_lost: bool,
     }
 
-    impl Request for Synchronous {
+    impl Command for Synchronous {
         type Reply = i64;
 
         fn effects(&self) -> Effects {
@@ -140,9 +140,7 @@ mod tests {
                 Effects::default()
             }
         }
-    }
 
-    impl Command for Synchronous {
         async fn write(&self, transaction: &mut Transaction<'_>) -> Result<i64, sqlx::Error> {
             synchronous(transaction.connection().await?).await
         }

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteConnection;
 
-use super::command::{Command, Request};
+use super::command::Command;
 use super::transaction::Transaction;
 
 /// Stores a value under a key.
@@ -13,11 +13,9 @@ pub(super) struct Set {
     pub(super) value: String,
 }
 
-impl Request for Set {
-    type Reply = ();
-}
-
 impl Command for Set {
+    type Reply = ();
+
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
         set(transaction.connection().await?, &self.key, &self.value).await
     }

@@ -12,7 +12,7 @@ use sqlx::sqlite::{Sqlite, SqliteArguments, SqlitePool, SqliteRow};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::command::{self, Command, GroupCommand, Order, Reply, Request};
+use super::command::{self, Command, GroupCommand, Order, Reply};
 use super::error::{ReadError, WriteError};
 use super::file::lock::Lock;
 use super::intake::admission::Admission;
@@ -49,16 +49,16 @@ impl Store {
     /// Sends a command to the writer, and waits until it is committed; on disk, unless it may be lost.
     pub(super) async fn execute<C: Command>(&self, command: C) -> Result<C::Reply, WriteError> {
         let (order, reply) = command::single(command);
-        self.send::<C>(order, reply).await
+        self.send(order, reply).await
     }
 
     /// As [`Store::execute`], for a command that is written together with others of its kind.
     pub(super) async fn execute_grouped<C: GroupCommand>(&self, command: C) -> Result<C::Reply, WriteError> {
         let (order, reply) = command::grouped(command);
-        self.send::<C>(order, reply).await
+        self.send(order, reply).await
     }
 
-    async fn send<C: Request>(&self, order: Box<dyn Order>, reply: Reply<C>) -> Result<C::Reply, WriteError> {
+    async fn send<R>(&self, order: Box<dyn Order>, reply: Reply<R>) -> Result<R, WriteError> {
         self.orders.send(order).await.map_err(|_| WriteError::Closed)?;
         reply.await.map_err(|_| WriteError::Closed)?
     }

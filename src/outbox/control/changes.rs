@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::erase;
 use crate::model::{EventId, Identifier, Timestamp};
-use crate::outbox::command::{Command, Effects, Request};
+use crate::outbox::command::{Command, Effects};
 use crate::outbox::error::{ReadError, WriteError};
 use crate::outbox::handles::{Control, Reader};
 use crate::outbox::maintain::vacuum;
@@ -27,15 +27,13 @@ struct ChangeEvents {
     how: Replay,
 }
 
-impl Request for ChangeEvents {
+impl Command for ChangeEvents {
     type Reply = Vec<EventId>;
 
     fn effects(&self) -> Effects {
         Effects::WAKES
     }
-}
 
-impl Command for ChangeEvents {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<EventId>, sqlx::Error> {
         sqlx::query_scalar(self.sql)
             .bind(self.now.map(Timestamp::as_millis))
@@ -56,15 +54,13 @@ struct Erase {
     identifiers: Vec<Identifier>,
 }
 
-impl Request for Erase {
+impl Command for Erase {
     type Reply = Erased;
 
     fn effects(&self) -> Effects {
         Effects::ERASES
     }
-}
 
-impl Command for Erase {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Erased, sqlx::Error> {
         erase::erase_person(transaction.connection().await?, self.now, &self.identifiers).await
     }

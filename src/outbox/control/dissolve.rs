@@ -2,22 +2,20 @@
 
 use serde_json::json;
 
-use crate::outbox::command::{Command, Effects, Request};
+use crate::outbox::command::{Command, Effects};
 use crate::outbox::transaction::Transaction;
 
 /// Removes the last events from the queues of these identifiers; the reply is the number of events.
 #[derive(Debug)]
 pub(in crate::outbox) struct Dissolve(pub(in crate::outbox) Vec<String>);
 
-impl Request for Dissolve {
+impl Command for Dissolve {
     type Reply = u64;
 
     fn effects(&self) -> Effects {
         Effects::WAKES
     }
-}
 
-impl Command for Dissolve {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<u64, sqlx::Error> {
         let connection = transaction.connection().await?;
         let queues = json!(self.0).to_string();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::config::OutboxConfig;
-use crate::outbox::command::{Command, Request};
+use crate::outbox::command::Command;
 use crate::outbox::error::WriteError;
 use crate::outbox::file::disk;
 use crate::outbox::transaction::Transaction;
@@ -20,11 +20,9 @@ const UNBOUNDED: u64 = u64::MAX;
 #[derive(Debug)]
 pub(in crate::outbox) struct Measure;
 
-impl Request for Measure {
-    type Reply = ();
-}
-
 impl Command for Measure {
+    type Reply = ();
+
     async fn write(&self, _: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::arrival::{self, Arrival};
 use crate::model::{EventType, NewEvent};
-use crate::outbox::command::{Effects, Group, GroupCommand, ROW, Request, Written};
+use crate::outbox::command::{Effects, Group, GroupCommand, ROW, Written};
 use crate::outbox::control::erase;
 use crate::outbox::queue::transition::Import;
 use crate::outbox::rows;
@@ -16,7 +16,7 @@ pub(in crate::outbox) struct Append {
     pub(in crate::outbox) import: Option<Import>,
 }
 
-impl Request for Append {
+impl GroupCommand for Append {
     type Reply = Vec<Arrival>;
 
     fn effects(&self) -> Effects {
@@ -30,9 +30,7 @@ impl Request for Append {
     fn bytes(&self) -> usize {
         self.events.iter().map(|event| event.payload.len() + ROW).sum()
     }
-}
 
-impl GroupCommand for Append {
     fn join<'a>(&'a self, group: &mut Group<'a>) {
         let events = self.events.iter().map(|event| (event, self.import));
         group.events.extend(events);

@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::transition::{Begun, Copied, Start};
 use crate::model::{DeliveryStatus, EventId, ImportJobId};
-use crate::outbox::command::{Group, GroupCommand, Request, Written};
+use crate::outbox::command::{Group, GroupCommand, Written};
 use crate::outbox::rows::{self, StartRow};
 use crate::outbox::transaction::{Ticket, Transaction};
 
@@ -20,11 +20,9 @@ use crate::outbox::transaction::{Ticket, Transaction};
 #[derive(Debug)]
 pub(in crate::outbox) struct Begin(pub(in crate::outbox) Vec<Start>);
 
-impl Request for Begin {
-    type Reply = Vec<Begun>;
-}
-
 impl GroupCommand for Begin {
+    type Reply = Vec<Begun>;
+
     fn join<'a>(&'a self, group: &mut Group<'a>) {
         group.begins.push(&self.0);
     }

@@ -2,7 +2,7 @@
 
 use super::run::{self, Claimed};
 use crate::model::{EventId, Timestamp};
-use crate::outbox::command::{Command, Effects, Request};
+use crate::outbox::command::{Command, Effects};
 use crate::outbox::transaction::Transaction;
 
 /// Makes events active, oldest first.
@@ -17,16 +17,14 @@ pub(in crate::outbox) struct Claim {
     pub(in crate::outbox) followers: usize,
 }
 
-impl Request for Claim {
+impl Command for Claim {
     type Reply = Vec<Claimed>;
 
     /// The next start claims again.
     fn effects(&self) -> Effects {
         Effects::MAY_BE_LOST
     }
-}
 
-impl Command for Claim {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<Claimed>, sqlx::Error> {
         let connection = transaction.connection().await?;
         let count = |limit: usize| i64::try_from(limit).unwrap_or(i64::MAX);

@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::model::{DeliveryKind, EventId, Family, PauseKind, Timestamp};
-use crate::outbox::command::{Command, Request};
+use crate::outbox::command::Command;
 use crate::outbox::error::ReadError;
 use crate::outbox::handles::Reader;
 use crate::outbox::transaction::Transaction;
@@ -78,11 +78,9 @@ fn scope<S: Serializer>(family: &Option<Family>, serializer: S) -> Result<S::Ok,
 #[derive(Debug)]
 pub(in crate::outbox) struct SetPauses(pub(in crate::outbox) Vec<Pause>);
 
-impl Request for SetPauses {
-    type Reply = ();
-}
-
 impl Command for SetPauses {
+    type Reply = ();
+
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
         let connection = transaction.connection().await?;
         sqlx::query("DELETE FROM pause").execute(&mut *connection).await?;

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::transition::PlannedDelivery;
 use crate::model::{DeliveryId, EventId};
-use crate::outbox::command::{Effects, Group, GroupCommand, ROW, Request, Written};
+use crate::outbox::command::{Effects, Group, GroupCommand, ROW, Written};
 use crate::outbox::rows::{self, PlanRow, Texts};
 use crate::outbox::transaction::{Ticket, Transaction};
 
@@ -15,7 +15,7 @@ use crate::outbox::transaction::{Ticket, Transaction};
 #[derive(Debug)]
 pub(in crate::outbox) struct Plan(pub(in crate::outbox) Vec<(EventId, Vec<PlannedDelivery>)>);
 
-impl Request for Plan {
+impl GroupCommand for Plan {
     type Reply = HashMap<EventId, Vec<DeliveryId>>;
 
     /// A plan that is lost is made again. Nothing of it was sent: the start of an attempt is on disk before, and with it
@@ -29,9 +29,7 @@ impl Request for Plan {
         owed.map(|owed| owed.request.as_ref().map_or(0, String::len) + ROW)
             .sum()
     }
-}
 
-impl GroupCommand for Plan {
     fn join<'a>(&'a self, group: &mut Group<'a>) {
         for plan in &self.0 {
             PlanRow::add(&mut group.plans, &mut group.requests, plan);

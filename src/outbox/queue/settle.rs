@@ -1,7 +1,7 @@
 //! Records the results of attempts and the next state of their events, in one commit.
 
 use super::transition::{Deletion, Next, Transition};
-use crate::outbox::command::{Effects, Group, GroupCommand, Request, Written};
+use crate::outbox::command::{Effects, Group, GroupCommand, Written};
 use crate::outbox::rows::{self, FinishRow, LostRow, RequeueRow, SettlementRow};
 use crate::outbox::transaction::{Ticket, Transaction};
 
@@ -9,7 +9,7 @@ use crate::outbox::transaction::{Ticket, Transaction};
 #[derive(Debug)]
 pub(in crate::outbox) struct Settle(pub(in crate::outbox) Vec<Transition>);
 
-impl Request for Settle {
+impl GroupCommand for Settle {
     type Reply = ();
 
     fn effects(&self) -> Effects {
@@ -20,9 +20,7 @@ impl Request for Settle {
             ..Effects::default()
         }
     }
-}
 
-impl GroupCommand for Settle {
     fn join<'a>(&'a self, group: &mut Group<'a>) {
         for transition in &self.0 {
             join(transition, group);

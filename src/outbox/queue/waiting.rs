@@ -3,7 +3,7 @@
 
 use super::pause;
 use crate::model::{Family, Timestamp};
-use crate::outbox::command::{Command, Effects, Request};
+use crate::outbox::command::{Command, Effects};
 use crate::outbox::error::ReadError;
 use crate::outbox::handles::Queue;
 use crate::outbox::transaction::Transaction;
@@ -24,15 +24,13 @@ pub(in crate::outbox) struct BringDue {
     pub(in crate::outbox) now: Timestamp,
 }
 
-impl Request for BringDue {
+impl Command for BringDue {
     type Reply = bool;
 
     fn effects(&self) -> Effects {
         Effects::WAKES
     }
-}
 
-impl Command for BringDue {
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<bool, sqlx::Error> {
         let connection = transaction.connection().await?;
         let beyond = match self.what {

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::{Unrolled, start_of};
 use crate::model::Timestamp;
-use crate::outbox::command::{Command, Request};
+use crate::outbox::command::Command;
 use crate::outbox::transaction::Transaction;
 
 pub(in crate::outbox) const DELETE_MINUTES: [&str; 2] = [
@@ -21,11 +21,9 @@ pub(in crate::outbox) struct RollupBatch {
     pub(super) throttled: u64,
 }
 
-impl Request for RollupBatch {
-    type Reply = ();
-}
-
 impl Command for RollupBatch {
+    type Reply = ();
+
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
         let Self { unrolled, throttled } = self;
         let minutes = unrolled.minutes.iter().map(|(start, counts)| {

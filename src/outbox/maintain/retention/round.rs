@@ -4,7 +4,7 @@
 use sqlx::sqlite::SqliteConnection;
 
 use crate::model::Timestamp;
-use crate::outbox::command::{Command, Request};
+use crate::outbox::command::Command;
 use crate::outbox::kv;
 use crate::outbox::maintain::history;
 use crate::outbox::queue::import_job;
@@ -44,11 +44,9 @@ pub(in crate::outbox) struct Deleted {
     pub(in crate::outbox) more: bool,
 }
 
-impl Request for Round {
-    type Reply = Deleted;
-}
-
 impl Command for Round {
+    type Reply = Deleted;
+
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Deleted, sqlx::Error> {
         let connection = transaction.connection().await?;
         let events = delete_events(connection, self).await?;

@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteConnection;
 
 use crate::model::{ImportJobId, Timestamp};
-use crate::outbox::command::{Command, Request};
+use crate::outbox::command::Command;
 use crate::outbox::queue::begin;
 use crate::outbox::queue::transition::{Begun, Start};
 use crate::outbox::transaction::Transaction;
@@ -12,11 +12,9 @@ use crate::outbox::transaction::Transaction;
 #[derive(Debug)]
 pub(in crate::outbox) struct BeginImport(pub(in crate::outbox) Vec<Start>);
 
-impl Request for BeginImport {
-    type Reply = (ImportJobId, Vec<Begun>);
-}
-
 impl Command for BeginImport {
+    type Reply = (ImportJobId, Vec<Begun>);
+
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<Self::Reply, sqlx::Error> {
         let starts = &self.0;
         let first = starts.first().ok_or(sqlx::Error::RowNotFound)?;
@@ -44,11 +42,9 @@ pub(in crate::outbox) struct ImportTaken {
     pub(in crate::outbox) klaviyo_id: String,
 }
 
-impl Request for ImportTaken {
-    type Reply = ();
-}
-
 impl Command for ImportTaken {
+    type Reply = ();
+
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
         let piece = transaction.queue(TAKEN).bind(self.job.0)?;
         let taken = piece.bind(&self.klaviyo_id)?.fetch().await?;
