@@ -326,6 +326,5 @@ pub(super) fn reason(row: &SqliteRow, text: &str, code: &str) -> Result<Option<R
 
 /// Event numbers as a JSON array.
 pub(super) fn ids(events: &[EventId]) -> String {
-    let ids: Vec<i64> = events.iter().map(|event| event.0).collect();
-    json!(ids).to_string()
+    json!(events).to_string()
 }

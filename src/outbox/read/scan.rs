@@ -9,6 +9,7 @@ use sqlx::{QueryBuilder, Sqlite};
 use super::select::Selection;
 use crate::model::{EventId, EventStatus, Timestamp};
 use crate::outbox::handles::Reader;
+use crate::outbox::rows;
 
 /// How many pending or held events may be read through their index. The index is not in the order of numbers, so all of
 /// them are read.
@@ -50,25 +51,6 @@ pub(in crate::outbox) struct Chunk {
 }
 
 impl ScanPlan {
-    /// Chooses what to read: the events that the selection names, else those of its states by index, else all.
-    async fn of(selection: &Selection, outbox: &Reader) -> Result<Self, sqlx::Error> {
-        let named = named(selection);
-        if !named.is_empty() {
-            return Ok(Self {
-                lists: named,
-                all: false,
-            });
-        }
-        let unfinished: i64 = outbox.unfinished(selection).await?;
-        let lists: Option<Vec<List>> = selection.states.iter().map(|state| of_state(*state)).collect();
-        let lists = lists.filter(|lists| !lists.is_empty() && unfinished <= FEW_UNFINISHED);
-        let everything = || vec![plain("SELECT id FROM event WHERE true")];
-        Ok(Self {
-            all: lists.is_none(),
-            lists: lists.unwrap_or_else(everything),
-        })
-    }
-
     /// The query for the next chunk in a range: how many events, and the number of the last.
     pub(in crate::outbox) fn chunk(&self, range: Range, most: i64) -> QueryBuilder<Sqlite> {
         let mut query = QueryBuilder::new("SELECT count(*), min(id) FROM (");
@@ -104,9 +86,23 @@ impl ScanPlan {
 }
 
 impl Reader {
-    /// Which events have to be read for a selection.
+    /// Which events have to be read for a selection: those that it names, else those of its states by index, else all.
     pub(in crate::outbox) async fn scan_plan(&self, selection: &Selection) -> Result<ScanPlan, sqlx::Error> {
-        ScanPlan::of(selection, self).await
+        let named = named(selection);
+        if !named.is_empty() {
+            return Ok(ScanPlan {
+                lists: named,
+                all: false,
+            });
+        }
+        let unfinished = self.unfinished(selection).await?;
+        let lists: Option<Vec<List>> = selection.states.iter().map(|state| of_state(*state)).collect();
+        let lists = lists.filter(|lists| !lists.is_empty() && unfinished <= FEW_UNFINISHED);
+        let everything = || vec![plain("SELECT id FROM event WHERE true")];
+        Ok(ScanPlan {
+            all: lists.is_none(),
+            lists: lists.unwrap_or_else(everything),
+        })
     }
 
     /// The next `most` events in a range, from its upper end; `None` when there are none.
@@ -183,10 +179,9 @@ pub(in crate::outbox) const NEXT: &str = "SELECT id, received_ms FROM event WHER
 /// The lists of the events that a selection names: by number, else by order, else by person.
 fn named(selection: &Selection) -> Vec<List> {
     if !selection.ids.is_empty() {
-        let ids: Vec<i64> = selection.ids.iter().map(|id| id.0).collect();
         return vec![List {
             sql: "SELECT value AS id FROM json_each(",
-            value: Some(json!(ids).to_string()),
+            value: Some(rows::ids(&selection.ids)),
             end: ") WHERE true",
             id: "value",
         }];

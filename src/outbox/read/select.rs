@@ -22,6 +22,9 @@ const IN_FLIGHT: &str = " AND e.active = 1 AND EXISTS (
     SELECT 1 FROM delivery AS o JOIN attempt AS a ON a.delivery_id = o.id
     WHERE o.event_id = e.id AND a.ended_ms IS NULL)";
 
+/// The event has one of these orders.
+const OF_ORDER: &str = " AND e.order_id IN (SELECT value FROM json_each(";
+
 /// A selection of events; an event must match all conditions that are set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -141,58 +144,37 @@ impl Reader {
 pub(in crate::outbox) fn selected(what: &'static str, selection: &Selection) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(what);
     query.push(" FROM event AS e WHERE true");
-    let Selection {
-        ids, profile, order, ..
-    } = selection;
-    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    let people: Vec<String> = profile.iter().map(ToString::to_string).collect();
-    for (sql, values, none, end) in [
-        (
-            " AND e.id IN (SELECT value FROM json_each(",
-            json!(ids),
-            ids.is_empty(),
-            "))",
-        ),
-        (
-            " AND e.id IN (SELECT i.event_id FROM event_identifier AS i
-                           WHERE i.identifier IN (SELECT value FROM json_each(",
-            json!(people),
-            people.is_empty(),
-            ")))",
-        ),
-        (
-            " AND e.order_id IN (SELECT value FROM json_each(",
-            json!(order),
-            order.is_empty(),
-            "))",
-        ),
-    ] {
-        if !none {
-            query.push(sql).push_bind(values.to_string()).push(end);
-        }
-    }
+    one_of(
+        &mut query,
+        " AND e.id IN (SELECT value FROM json_each(",
+        &selection.ids,
+        "))",
+    );
+    let of_people = " AND e.id IN (SELECT i.event_id FROM event_identifier AS i
+                           WHERE i.identifier IN (SELECT value FROM json_each(";
+    one_of(&mut query, of_people, &people(selection), ")))");
+    one_of(&mut query, OF_ORDER, &selection.order, "))");
     met(&mut query, selection);
     query
 }
 
 /// The conditions on person and order, checked row by row.
 pub(in crate::outbox) fn named_row_by_row(query: &mut QueryBuilder<Sqlite>, selection: &Selection) {
-    let people: Vec<String> = selection.profile.iter().map(ToString::to_string).collect();
-    if !people.is_empty() {
-        query
-            .push(
-                " AND EXISTS (SELECT 1 FROM event_identifier AS i WHERE i.event_id = e.id
-                              AND i.identifier IN (SELECT value FROM json_each(",
-            )
-            .push_bind(json!(people).to_string())
-            .push(")))");
+    let of_people = " AND EXISTS (SELECT 1 FROM event_identifier AS i WHERE i.event_id = e.id
+                              AND i.identifier IN (SELECT value FROM json_each(";
+    one_of(query, of_people, &people(selection), ")))");
+    one_of(query, OF_ORDER, &selection.order, "))");
+}
+
+/// Adds the condition that something is one of these values, if there are any.
+fn one_of<T: Serialize>(query: &mut QueryBuilder<Sqlite>, sql: &str, values: &[T], end: &str) {
+    if !values.is_empty() {
+        query.push(sql).push_bind(json!(values).to_string()).push(end);
     }
-    if !selection.order.is_empty() {
-        query
-            .push(" AND e.order_id IN (SELECT value FROM json_each(")
-            .push_bind(json!(selection.order).to_string())
-            .push("))");
-    }
+}
+
+fn people(selection: &Selection) -> Vec<String> {
+    selection.profile.iter().map(ToString::to_string).collect()
 }
 
 /// The conditions on an event except number, person and order.
