@@ -110,12 +110,6 @@ pub enum CertificateError {
     Provider(#[source] RustlsError),
 }
 
-impl CertificateError {
-    pub(super) fn of_provider(source: RustlsError) -> Self {
-        Self::Provider(source)
-    }
-}
-
 /// A certificate and its key, ready for handshakes.
 pub(super) struct Pair {
     pub(super) certified: Arc<CertifiedKey>,

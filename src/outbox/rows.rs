@@ -232,17 +232,8 @@ impl<'a> StartRow<'a> {
 /// An event whose open attempts have an unknown result.
 #[derive(Serialize)]
 pub(super) struct LostRow {
-    event_id: i64,
-    now_ms: i64,
-}
-
-impl LostRow {
-    pub(super) fn of(event: EventId, now: Timestamp) -> Self {
-        Self {
-            event_id: event.0,
-            now_ms: now.as_millis(),
-        }
-    }
+    pub(super) event_id: i64,
+    pub(super) now_ms: i64,
 }
 
 /// The result of an attempt, and the new state of its delivery.

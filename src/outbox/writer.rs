@@ -277,15 +277,10 @@ impl Writer {
     /// Reports a statement that changed an unexpected number of rows. What was written stays: the next claim or start
     /// reads the state from the file.
     fn report(&self, rows: Unexpected) {
-        let Unexpected {
-            what,
-            expected,
-            changed,
-        } = rows;
         tracing::error!(
-            what,
-            expected,
-            changed,
+            what = rows.what,
+            expected = rows.expected,
+            changed = rows.changed,
             "a statement changed an unexpected number of rows"
         );
         if let Some(instruments) = &self.instruments {

@@ -90,9 +90,8 @@ impl Lock {
     /// Creates the lock file again if it was deleted: other processes look for it.
     pub(in crate::outbox) fn keep(&self) {
         let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = beside.metadata().ok();
-        let held = held.map(|held| FileId::in_metadata(&held));
-        if FileId::of(&self.path).ok() == held {
+        let held = beside.metadata().map(|held| FileId::in_metadata(&held));
+        if FileId::of(&self.path).ok() == held.ok() {
             return;
         }
         let Ok(mut file) = open(&self.path) else {

@@ -67,7 +67,7 @@ impl Admission {
 
     /// Why no event is accepted; `None` if events are accepted.
     pub(in crate::outbox) fn rejection_cause(&self) -> Option<WriteError> {
-        if self.file_is_gone() {
+        if self.file_gone.load(Ordering::Relaxed) {
             Some(WriteError::FileGone)
         } else if self.low_disk.load(Ordering::Relaxed) {
             Some(WriteError::DiskFull)
@@ -78,10 +78,6 @@ impl Admission {
         } else {
             None
         }
-    }
-
-    pub(in crate::outbox) fn file_is_gone(&self) -> bool {
-        self.file_gone.load(Ordering::Relaxed)
     }
 
     /// Records whether the path no longer refers to the open file; returns whether this has changed.

@@ -34,7 +34,7 @@ impl Intake {
     async fn add(&self, events: Append) -> Result<Vec<Arrival>, AppendError> {
         if self.store.admission.rejection_cause().is_some() {
             // Measured here too, so that space freed by an operator is detected while nothing else is written.
-            self.remeasure().await;
+            drop(self.store.execute(Measure).await);
             if let Some(reason) = self.store.admission.rejection_cause() {
                 return Err(AppendError::of(reason));
             }
@@ -46,10 +46,6 @@ impl Intake {
         })?;
         let reply = reply.await.unwrap_or(Err(WriteError::Closed));
         reply.map_err(AppendError::of)
-    }
-
-    async fn remeasure(&self) {
-        drop(self.store.execute(Measure).await);
     }
 
     /// Why no new event is accepted at the moment, because of the disk or the backlog; `None` where events are

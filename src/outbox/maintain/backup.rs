@@ -11,13 +11,13 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::config::OutboxConfig;
 use crate::model::Timestamp;
-use crate::outbox::Outbox;
 use crate::outbox::error::OpenError;
 use crate::outbox::file::create::{beside, private};
 use crate::outbox::file::{connect, disk, identity, lock, owner};
 use crate::outbox::queue::import_job;
 use crate::outbox::reasons;
 use crate::outbox::transaction::{BEGIN, COMMIT};
+use crate::outbox::{Outbox, at};
 
 /// The reason of the held events of a restored outbox.
 const RESTORED: &str = "restored from a backup: it may have been delivered after the backup was made";
@@ -130,10 +130,7 @@ impl Outbox {
 
 /// Migrates a copy to the present schema and holds its unfinished events.
 async fn prepare(config: &OutboxConfig, fresh: &Path, now: Timestamp) -> Result<u64, CopyError> {
-    let config = OutboxConfig {
-        path: fresh.to_owned(),
-        ..config.clone()
-    };
+    let config = at(config, fresh.to_owned());
     Outbox::open(&config, now).await?.close().await;
     let failed = |source| CopyError::Sqlite {
         path: fresh.to_owned(),

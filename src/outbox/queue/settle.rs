@@ -40,7 +40,8 @@ fn join<'a>(transition: &'a Transition, group: &mut Group<'a>) {
             group.requeued.push(RequeueRow::of(*event, *due, *parked));
         }
         Next::Requeue { event, due, now } => {
-            group.lost.push(LostRow::of(*event, *now));
+            let (event_id, now_ms) = (event.0, now.as_millis());
+            group.lost.push(LostRow { event_id, now_ms });
             group.requeued.push(RequeueRow::of(*event, *due, None));
         }
         Next::Complete {
