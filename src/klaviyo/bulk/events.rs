@@ -41,6 +41,12 @@ impl Group {
     fn profile(&self) -> &str {
         self.events.first().map_or("", |event| &event.profile)
     }
+
+    fn text(&self) -> String {
+        let events: Vec<&str> = self.events.iter().map(|item| &*item.event).collect();
+        let events = events.join(",");
+        [GROUP_HEAD, self.profile(), GROUP_EVENTS, &events, GROUP_TAIL].concat()
+    }
 }
 
 impl Events {
@@ -122,24 +128,7 @@ impl Events {
     }
 
     pub(super) fn body(&self) -> String {
-        let mut body = String::with_capacity(self.bytes);
-        body.push_str(HEAD);
-        for (at, group) in self.groups.iter().enumerate() {
-            if at > 0 {
-                body.push(',');
-            }
-            body.push_str(GROUP_HEAD);
-            body.push_str(group.profile());
-            body.push_str(GROUP_EVENTS);
-            for (at, item) in group.events.iter().enumerate() {
-                if at > 0 {
-                    body.push(',');
-                }
-                body.push_str(&item.event);
-            }
-            body.push_str(GROUP_TAIL);
-        }
-        body.push_str(TAIL);
-        body
+        let groups: Vec<String> = self.groups.iter().map(Group::text).collect();
+        [HEAD, &groups.join(","), TAIL].concat()
     }
 }

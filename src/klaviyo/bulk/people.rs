@@ -137,16 +137,8 @@ impl People {
     }
 
     pub(super) fn body(&self) -> String {
-        let mut body = String::with_capacity(self.bytes);
-        body.push_str(&self.head);
-        for (at, profile) in self.profiles.iter().enumerate() {
-            if at > 0 {
-                body.push(',');
-            }
-            body.push_str(&profile.profile);
-        }
-        body.push_str(&self.tail);
-        body
+        let profiles: Vec<&str> = self.profiles.iter().map(|item| &*item.profile).collect();
+        [&self.head, &*profiles.join(","), &self.tail].concat()
     }
 }
 
