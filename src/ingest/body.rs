@@ -99,18 +99,12 @@ pub(super) fn request(
     let origin = origin.map(|origin| origin.to_str().unwrap_or_default().to_owned());
     Ok(IngestRequest {
         endpoint,
-        keys: keys(parts),
+        keys: keys_of(&parts.headers, &parts.uri),
         origin,
         signature: header(&parts.headers, "x-signature"),
         body: utf8(body, limit, lease)?,
     })
 }
-
-/// The write keys of a request that are known before its body.
-pub(super) fn keys(parts: &Parts) -> Keys {
-    keys_of(&parts.headers, &parts.uri)
-}
-
 /// The write keys of these headers and this query.
 pub(super) fn keys_of(headers: &HeaderMap, uri: &Uri) -> Keys {
     Keys {

@@ -39,7 +39,7 @@ pub async fn receive(
     budget: &BodyBudget,
 ) -> Result<Received, Rejection> {
     let (parts, body) = request.into_parts();
-    let has_key = auth::source(&config.sources, &body::keys(&parts), None).is_ok();
+    let has_key = auth::source(&config.sources, &body::keys_of(&parts.headers, &parts.uri), None).is_ok();
     let (max_bytes, pace) = if has_key {
         (usize::MAX, Pace::KNOWN)
     } else {
