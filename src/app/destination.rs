@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::config::Endpoint;
 use crate::delivery::{Remote, Sender};
 use crate::model::OutcomeKind;
 use crate::outbox::Control;
@@ -98,8 +99,16 @@ impl KeyOwner {
     }
 }
 
+/// The name of the destination until its owner is known.
+pub(super) fn until_known(endpoint: &Endpoint, sender: &Sender) -> String {
+    match endpoint {
+        Endpoint::Sandbox => SANDBOX.to_owned(),
+        Endpoint::Url(_) => nameless(sender),
+    }
+}
+
 /// The name of a destination of which only the key is known.
-pub(super) fn nameless(sender: &Sender) -> String {
+fn nameless(sender: &Sender) -> String {
     format!("{NAMELESS}{}", sender.fingerprint())
 }
 

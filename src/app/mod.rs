@@ -13,7 +13,6 @@ mod series;
 mod supervisor;
 mod waiting;
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +32,6 @@ use crate::delivery::Sender;
 use crate::ingest::{Ingest, ReloadableIngest};
 use crate::listener::{self, ServeOptions, Tls};
 use crate::metrics::{Instruments, Metrics};
-use crate::model::SourceRules;
 use crate::operator::ExplainSettings;
 use crate::outbox::{self, Destination, Outbox};
 use crate::sandbox::{self, Sandbox, Snapshot};
@@ -113,7 +111,8 @@ impl App {
         };
         let sender = sender(&config, sandbox.as_ref().map(|sandbox| sandbox.address))?;
 
-        let settings = Arc::new(watch::Sender::new(Arc::new(settings(&config, sender))));
+        let sent_to = destination::until_known(&config.klaviyo.endpoint, &sender);
+        let settings = Arc::new(watch::Sender::new(Arc::new(settings(&config, sender, sent_to))));
         let mut app = Self {
             ingest: ports.ingest.local_addr()?,
             admin: ports.admin.local_addr()?,
@@ -353,19 +352,16 @@ fn script(config: &Config) -> anyhow::Result<Option<AnalyticsJs>> {
     script.context("[ingest] analytics_js")
 }
 
-/// The relay's settings at the start.
-fn settings(config: &Config, sender: Sender) -> Settings {
-    let sent_to = match config.klaviyo.endpoint {
-        Endpoint::Sandbox => destination::SANDBOX.to_owned(),
-        Endpoint::Url(_) => destination::nameless(&sender),
-    };
+/// The scheduler's settings, with a sender and the name of its destination.
+fn settings(config: &Config, sender: Sender, sent_to: String) -> Settings {
+    let sources = config.ingest.sources.iter();
     Settings {
         sender,
         sent_to,
         mapping: config.mapping.clone(),
         policy: config.delivery.clone(),
         key_from: config.klaviyo.private_key_from.clone(),
-        sources: source_rules(config),
+        sources: sources.map(|source| (source.name.clone(), source.rules())).collect(),
     }
 }
 
@@ -382,12 +378,6 @@ pub(crate) fn sender(config: &Config, sandbox: Option<SocketAddr>) -> anyhow::Re
         .clone()
         .unwrap_or_else(|| SecretString::from(SANDBOX_KEY));
     Ok(Sender::new(&base, &key, &klaviyo.revision, config.delivery.timeout)?)
-}
-
-/// The rules for the calls of each source.
-fn source_rules(config: &Config) -> HashMap<String, SourceRules> {
-    let sources = config.ingest.sources.iter();
-    sources.map(|source| (source.name.clone(), source.rules())).collect()
 }
 
 /// Identifies the destination, then runs the scheduler. `named` is cancelled in between.

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use crate::config::{Changes, Config};
 use crate::delivery::Sender;
 use crate::operator::ExplainSettings;
-use crate::scheduler::Settings;
 use crate::telemetry::Logging;
 
 use super::certificate::reload_certificate;
 use super::destination::KeyOwner;
-use super::{App, garbage, script, sender, source_rules};
+use super::{App, garbage, script, sender};
 
 /// The one key whose change depends on Klaviyo's answer.
 const PRIVATE_KEY: &str = "klaviyo.private_key";
@@ -46,14 +45,7 @@ impl App {
         }
         self.settings.send_modify(|settings| {
             let (sender, sent_to) = destination.unwrap_or_else(|| (settings.sender.clone(), settings.sent_to.clone()));
-            *settings = Arc::new(Settings {
-                sender,
-                sent_to,
-                mapping: config.mapping.clone(),
-                policy: config.delivery.clone(),
-                key_from: config.klaviyo.private_key_from.clone(),
-                sources: source_rules(&config),
-            });
+            *settings = Arc::new(super::settings(&config, sender, sent_to));
         });
         // After the scheduler, so that calls of a new source are mapped with its settings.
         let garbage = config.mapping.garbage_ids.clone();
