@@ -35,6 +35,12 @@ impl Identifier {
         (!value.is_empty()).then_some(Self { kind, value })
     }
 
+    /// Reads the form in which identifiers are written, such as `user:019mr8mf4r`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, value) = text.split_once(':')?;
+        Self::new(IdentifierKind::from_word(kind)?, value)
+    }
+
     /// The kind of identifier.
     pub const fn kind(&self) -> IdentifierKind {
         self.kind

@@ -96,13 +96,9 @@ impl Selection {
     /// All identifiers that a word can mean: `user:u1` is exact, `u1` is a user id, an anonymous id, an e-mail or a
     /// phone.
     pub fn people(word: &str) -> Vec<Identifier> {
-        let exact = word.split_once(':').and_then(|(kind, value)| {
-            let kind = IdentifierKind::from_word(kind)?;
-            Identifier::new(kind, value)
-        });
         // A word with letters is not a phone number: normalization would drop the letters.
         let phone = |kind: &IdentifierKind| *kind != IdentifierKind::Phone || !word.chars().any(char::is_alphabetic);
-        match exact {
+        match Identifier::parse(word) {
             Some(exact) => vec![exact],
             None => IdentifierKind::ALL
                 .iter()

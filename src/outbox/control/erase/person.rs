@@ -4,7 +4,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::{ALL, person};
-use crate::model::{EventId, Identifier, IdentifierKind};
+use crate::model::{EventId, Identifier};
 use crate::outbox::error::ReadError;
 use crate::outbox::handles::Reader;
 
@@ -50,9 +50,5 @@ impl Reader {
 /// Parses a JSON array of identifiers.
 fn identifiers_of(names: &str) -> Vec<Identifier> {
     let names: Vec<String> = serde_json::from_str(names).unwrap_or_default();
-    let of = |name: &String| {
-        let (kind, value) = name.split_once(':')?;
-        Identifier::new(IdentifierKind::from_word(kind)?, value)
-    };
-    names.iter().filter_map(of).collect()
+    names.iter().filter_map(|name| Identifier::parse(name)).collect()
 }

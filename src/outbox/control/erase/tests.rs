@@ -1,13 +1,12 @@
 //! Tests the erasure of a person on a real file: which events are erased, and what is left.
 
-use crate::model::{DeliveryStatus, EventId, EventStatus, EventType, Identifier, IdentifierKind, NewEvent};
+use crate::model::{DeliveryStatus, EventId, EventStatus, EventType, Identifier, NewEvent};
 use crate::outbox::tests::{NOW, because, begin, claim_all, count, event, files, finish, plan, planned, settle};
 use crate::outbox::*;
 
 /// Parses an identifier as the outbox writes it: `user:1`.
 fn id(text: &str) -> Identifier {
-    let (kind, value) = text.split_once(':').unwrap();
-    Identifier::new(IdentifierKind::from_word(kind).unwrap(), value).unwrap()
+    Identifier::parse(text).unwrap()
 }
 
 fn call(message: &str, kind: EventType, ids: &[&str]) -> NewEvent {
