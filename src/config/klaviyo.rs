@@ -1,6 +1,6 @@
 //! `[klaviyo]`: where requests go, and with which key.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use secrecy::SecretString;
 
@@ -9,7 +9,7 @@ use super::secret::{self, SecretOrigin, allowed_or_reference, is_header_safe, se
 use super::section::Section;
 use super::setting::text;
 use super::suggest::{PRIVATE_KEY_PREFIX, quoted};
-use super::url::Url;
+use super::url::{Url, is_loopback};
 use super::values::address;
 
 /// The length of a public key, also called site id or company id (Klaviyo's page on authentication).
@@ -119,11 +119,6 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
     }
     let path = url.path.trim_end_matches('/');
     Ok(Endpoint::Url(format!("{}://{}{path}", url.scheme(), url.authority)))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// Names which of Klaviyo's keys it looks like. Never quotes it.

@@ -54,7 +54,7 @@ pub use public::PublicUrl;
 pub use script::{AnalyticsJs, AnalyticsJsError};
 pub use secret::{SecretOrigin, process_environment};
 pub use telemetry::TelemetryConfig;
-pub(crate) use url::has_plain_port;
+pub(crate) use url::{has_plain_port, is_loopback};
 
 use declare::{Listing, Merge, Settings, settings};
 use document::{Diagnostics, Document};

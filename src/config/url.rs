@@ -2,6 +2,8 @@
 //!
 //! Pure. Uses no other module.
 
+use std::net::IpAddr;
+
 use hyper::Uri;
 use hyper::http::uri::Authority;
 
@@ -48,4 +50,10 @@ impl Url {
 /// Host and port, or the host alone: no user name, no colon without a port, no port over 65535.
 pub(crate) fn has_plain_port(authority: &Authority) -> bool {
     authority.port_u16().is_some() || authority.as_str() == authority.host()
+}
+
+/// Whether a host, an IPv6 address in brackets, is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }

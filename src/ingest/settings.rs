@@ -10,7 +10,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Uri};
 use serde_json::{Value, json};
 
-use crate::config::{IngestConfig, has_plain_port};
+use crate::config::{IngestConfig, has_plain_port, is_loopback};
 
 /// The headers that the document depends on.
 pub(super) const VARY: HeaderValue = HeaderValue::from_static("origin, host, x-forwarded-host, x-forwarded-proto");
@@ -126,13 +126,4 @@ impl Host {
 fn is_plain(authority: &Authority) -> bool {
     let is_of_hosts = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
     has_plain_port(authority) && !authority.host().is_empty() && authority.as_str().chars().all(is_of_hosts)
-}
-
-/// `host` without a port; an IPv6 address in brackets.
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }
