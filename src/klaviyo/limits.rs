@@ -51,9 +51,6 @@ pub const LATEST_EVENT_AHEAD_MILLIS: i64 = 365 * 24 * 3600 * 1000;
 /// Profiles of one subscription job.
 pub const MAX_SUBSCRIBE_PROFILES: usize = 1000;
 
-/// Profile ids of one request that adds to a list or removes from it.
-pub const MAX_LIST_PROFILES: usize = 1000;
-
 /// Events of one `event-bulk-create-jobs` request.
 pub const MAX_BULK_EVENTS: usize = 1000;
 
