@@ -123,27 +123,16 @@ pub(super) struct Pair {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp([Option<FileStamp>; 2]);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct FileStamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
+/// Device, inode and size, and when the content and the inode changed, each in seconds and nanoseconds.
+type FileStamp = (u64, u64, u64, [i64; 4]);
 
 impl Files {
     /// The state of the files now.
     pub(super) fn stamp(&self) -> Stamp {
         Stamp([&self.certificate, &self.key].map(|path| {
             let file = fs::metadata(path).ok()?;
-            Some(FileStamp {
-                device: file.dev(),
-                inode: file.ino(),
-                size: file.size(),
-                modified: (file.mtime(), file.mtime_nsec()),
-                changed: (file.ctime(), file.ctime_nsec()),
-            })
+            let times = [file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()];
+            Some((file.dev(), file.ino(), file.size(), times))
         }))
     }
 
