@@ -111,9 +111,3 @@ impl fmt::Display for DeliveryId {
         self.0.fmt(f)
     }
 }
-
-impl fmt::Display for ImportJobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
