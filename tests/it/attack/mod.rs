@@ -19,7 +19,7 @@ mod people;
 mod poison;
 mod replay;
 mod scene;
-mod shared_line;
+mod shared_queue;
 mod storm;
 
 use std::pin::Pin;

@@ -11,7 +11,7 @@ impl History {
     /// Some events that are in flight go in one import job.
     pub(super) async fn import(&mut self) {
         let free = self.model.events.iter();
-        let free = free.filter(|event| event.state == State::InAir && event.in_job.is_none());
+        let free = free.filter(|event| event.state == State::Active && event.in_job.is_none());
         let free = free.map(|event| event.id).collect();
         let chosen = self.chance.some(free, 8);
         if chosen.is_empty() {

@@ -202,7 +202,7 @@ impl History {
     /// What the triggers keep count of, without counting.
     async fn assert_pending(&self) {
         let events = self.model.events.iter();
-        let pending = |state| matches!(state, State::Waiting | State::InAir);
+        let pending = |state| matches!(state, State::Waiting | State::Active);
         let expected = events.filter(|event| pending(event.state)).count();
         let pending = self.outbox().pending().await.unwrap();
         assert_eq!(usize::try_from(pending).unwrap(), expected);
@@ -295,12 +295,12 @@ impl History {
         let (claimed, expected) = (sorted(claimed), sorted(expected));
         assert_eq!(claimed, expected, "claimed, and may go");
         for id in claimed.into_keys() {
-            self.model.get(id.0).state = State::InAir;
+            self.model.get(id.0).state = State::Active;
         }
     }
 
     async fn release(&mut self) {
-        let active = self.model.ids(|state| state == State::InAir);
+        let active = self.model.ids(|state| state == State::Active);
         let mut releases = Vec::new();
         for id in self.chance.some(active, 3) {
             let due = self.now.plus(Duration::from_millis(self.chance.below(5000)));
@@ -325,7 +325,7 @@ impl History {
     }
 
     fn choose_ending(&mut self) -> Vec<Transition> {
-        let active = self.model.ids(|state| state == State::InAir);
+        let active = self.model.ids(|state| state == State::Active);
         let chosen = self.chance.some(active, 4);
         chosen.into_iter().map(|id| self.ending(id)).collect()
     }
@@ -359,8 +359,8 @@ impl History {
         self.outbox = Some(reopen(&self.config, self.now).await);
         for event in &mut self.model.events {
             match (event.state, event.in_job) {
-                (State::InAir, Some(_)) => self.totals.kept += 1,
-                (State::InAir, None) => event.state = State::Waiting,
+                (State::Active, Some(_)) => self.totals.kept += 1,
+                (State::Active, None) => event.state = State::Waiting,
                 (State::Waiting | State::Held | State::Ended(_), _) => {}
             }
         }
@@ -387,7 +387,7 @@ impl History {
                 }
             }
             self.claim(100).await;
-            let active = self.model.ids(|state| state == State::InAir);
+            let active = self.model.ids(|state| state == State::Active);
             if active.is_empty() {
                 assert!(self.let_go().await > 0, "the rest can never go");
                 continue;
@@ -410,7 +410,7 @@ impl History {
         assert_eq!(stored, selection.ids);
         let ended = self.model.events.iter().filter_map(|event| match event.state {
             State::Ended(status) => Some(status),
-            State::Waiting | State::Held | State::InAir => None,
+            State::Waiting | State::Held | State::Active => None,
         });
         self.ended.extend(ended);
         let count = |status| self.ended.iter().filter(|ended| **ended == status).count();

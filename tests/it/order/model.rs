@@ -28,7 +28,7 @@ pub(crate) enum State {
     Waiting,
     /// An operator stopped it.
     Held,
-    InAir,
+    Active,
     Ended(EventStatus),
 }
 

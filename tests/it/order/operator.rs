@@ -18,7 +18,7 @@ impl History {
             if event.is_unfinished() {
                 continue;
             }
-            // One that held its lines keeps its place in them.
+            // One that held its place in its queues keeps it.
             event.place = if event.holds { event.place } else { place };
             (event.state, event.due) = (State::Waiting, now);
             (event.replayed, event.holds) = (true, false);
@@ -36,8 +36,8 @@ impl History {
         let chosen = self.chance.some(all, 3);
         for id in &chosen {
             let event = self.model.get(*id);
-            let taken = event.state == State::InAir && event.in_job.is_none();
-            if taken || matches!(event.state, State::Waiting | State::Held) {
+            let idle = event.state == State::Active && event.in_job.is_none();
+            if idle || matches!(event.state, State::Waiting | State::Held) {
                 event.state = State::Ended(EventStatus::Dead);
             }
             event.holds = false;
@@ -52,8 +52,8 @@ impl History {
         let chosen = self.chance.some(all, 3);
         for id in &chosen {
             let event = self.model.get(*id);
-            let taken = event.state == State::InAir && event.in_job.is_none();
-            if taken || event.state == State::Waiting {
+            let idle = event.state == State::Active && event.in_job.is_none();
+            if idle || event.state == State::Waiting {
                 event.state = State::Held;
                 self.totals.held += 1;
             }

@@ -1,5 +1,5 @@
-//! One hot line: very many events that share an e-mail address, beside others'. It keeps its order, needs few requests,
-//! and delays nobody.
+//! One hot queue: very many events that share an e-mail address, concurrently with others'. It keeps its order, needs
+//! few requests, and delays nobody.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,9 +14,9 @@ const EMAIL: &str = "pos@klaviyo-demo.com";
 /// How long the double takes.
 const ANSWERS_IN: Duration = Duration::from_millis(50);
 
-async fn hot_line() -> Verdict {
-    let (line, others) = if long() { (20_000, 2000) } else { (3000, 200) };
-    let name = format!("{line} events of one e-mail beside {others} others");
+async fn hot_queue() -> Verdict {
+    let (hot, others) = if long() { (20_000, 2000) } else { (3000, 200) };
+    let name = format!("{hot} events of one e-mail beside {others} others");
     let scene = Scene::start(&name, "").await;
     let requests = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&requests);
@@ -27,7 +27,7 @@ async fn hot_line() -> Verdict {
         }
         Answer::normal().after(ANSWERS_IN)
     });
-    let each = line / others;
+    let each = hot / others;
     for other in 0..others {
         let mut calls: Vec<Call> = (0..each).map(|n| shared(other * each + n + 1)).collect();
         calls.push(Call::track(&format!("other{other}"), 1));
@@ -37,20 +37,20 @@ async fn hot_line() -> Verdict {
     let row = scene.row().await;
     let mut faults = row.faults(None);
     let requests = requests.load(Ordering::Relaxed);
-    if requests * 4 > line {
-        faults.push(format!("{requests} requests for a line of {line} events"));
+    if requests * 4 > hot {
+        faults.push(format!("{requests} requests for a queue of {hot} events"));
     }
     scene.end(row, faults)
 }
 
 fn shared(number: u64) -> Call {
-    let mut call = Call::of_email("line", number, EMAIL, &format!("till-{number}"));
+    let mut call = Call::of_email("hot", number, EMAIL, &format!("till-{number}"));
     call.patient = true;
     call
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hot_line_needs_few_requests_and_delays_nobody() {
-    let scenes: Vec<Scenario> = vec![Box::pin(hot_line())];
+async fn a_hot_queue_needs_few_requests_and_delays_nobody() {
+    let scenes: Vec<Scenario> = vec![Box::pin(hot_queue())];
     run(1, scenes).await;
 }
