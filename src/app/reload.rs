@@ -63,10 +63,7 @@ impl App {
     /// Logs a configuration that cannot be applied, and reports it until another one is applied.
     pub async fn reject_config(&self, error: &anyhow::Error) {
         let error = format!("{error:#}");
-        tracing::error!(
-            error,
-            "the configuration was rejected; the previous one stays in effect"
-        );
+        tracing::error!(error, "the configuration was rejected; the previous one stays");
         self.record_config(false).await;
     }
 
