@@ -44,7 +44,7 @@ refusals! {
     pub(crate) NO_PAGE = NOT_FOUND, "not_found",
         "there is no page at this address; the menu has those that there are, and the search finds an event";
     pub(super) WRONG_METHOD = METHOD_NOT_ALLOWED, "method_not_allowed",
-        "this path does not take this method; `Allow` says which it takes";
+        "this path does not take this method; `Allow` lists those that it takes";
     pub(crate) NO_TOKEN = UNAUTHORIZED, "token_needed",
         "show the token: `Authorization: Bearer TOKEN` ([admin] token)";
     pub(super) OTHER_HOST = MISDIRECTED_REQUEST, "other_host",

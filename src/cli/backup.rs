@@ -46,7 +46,7 @@ pub(super) struct Restore {
     /// Move the present outbox aside first
     #[arg(long)]
     force: bool,
-    /// Only say what would be held: the count and the first ten
+    /// Change nothing, and show what would be held: the count and the first ten
     #[arg(long)]
     dry_run: bool,
     /// Print JSON

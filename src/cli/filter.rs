@@ -14,7 +14,7 @@ use crate::outbox::Brief;
 pub(super) struct FilterOptions {
     #[command(flatten)]
     pub(super) filter: operator::Filter,
-    /// Only say what would be done: the count and the first ten
+    /// Change nothing, and show what would be done: the count and the first ten
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Print JSON

@@ -41,7 +41,7 @@ pub(super) struct Options {
     /// How long to wait for requests in flight, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     wait: u64,
-    /// Only say what would be erased: the count and the first ten
+    /// Change nothing, and show what would be erased: the count and the first ten
     #[arg(long)]
     dry_run: bool,
     /// Do not ask, on a terminal
@@ -70,7 +70,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
                 sleep(LOOK).await;
             }
         };
-        // Whether it is done is asked below.
+        // The confirmation follows below.
         drop(timeout(VACUUM, vacuumed).await);
     }
     let mut vacuum_due = outbox.is_vacuum_due_at_start().await?;

@@ -35,7 +35,7 @@ pub struct FilterParams {
 impl FilterParams {
     /// Reads a query or a form. `own`: keys of the page itself, which it reads with [`FilterParams::own`].
     pub fn read(pairs: &str, own: &[&'static str], now: Timestamp) -> Self {
-        let mut asked = Self {
+        let mut params = Self {
             texts: Vec::new(),
             own: Vec::new(),
             empty: Vec::new(),
@@ -46,30 +46,30 @@ impl FilterParams {
         match serde_urlencoded::from_str::<Vec<(String, String)>>(pairs) {
             Ok(pairs) => {
                 for (key, text) in pairs {
-                    asked.take(&key, text, own);
+                    params.take(&key, text, own);
                 }
             }
-            Err(_) => asked.note("address", "cannot be read"),
+            Err(_) => params.note("address", "cannot be read"),
         }
         let place = |key: &str| Filter::KEYS.iter().position(|known| *known == key);
-        asked.texts.sort_by_key(|(key, _)| place(key));
-        for (key, text) in asked.texts.clone() {
-            if let Err(error) = asked.filter.set(key, &text) {
-                asked.note(key, &error.to_string());
+        params.texts.sort_by_key(|(key, _)| place(key));
+        for (key, text) in params.texts.clone() {
+            if let Err(error) = params.filter.set(key, &text) {
+                params.note(key, &error.to_string());
             }
         }
-        asked.compare();
-        asked
+        params.compare();
+        params
     }
 
     /// Like [`FilterParams::read`], but rejects any error and any key without a value.
     pub fn strictly(pairs: &str, own: &[&'static str], now: Timestamp) -> Result<Self, Refusal> {
-        let mut asked = Self::read(pairs, own, now);
-        for key in std::mem::take(&mut asked.empty) {
-            asked.note(key, &FilterError::Empty.to_string());
+        let mut params = Self::read(pairs, own, now);
+        for key in std::mem::take(&mut params.empty) {
+            params.note(key, &FilterError::Empty.to_string());
         }
-        let Some((key, words)) = asked.wrong.first() else {
-            return Ok(asked);
+        let Some((key, words)) = params.wrong.first() else {
+            return Ok(params);
         };
         let words = format!("`{key}`: {words}");
         Err(Refusal::bad_request("bad_query", words))
@@ -254,7 +254,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_534_400_000);
 
-    fn asked(query: &str) -> FilterParams {
+    fn params(query: &str) -> FilterParams {
         FilterParams::read(query, &["q"], NOW)
     }
 
@@ -262,16 +262,16 @@ mod tests {
     fn an_address_says_what_is_meant_and_is_made_of_it_again() {
         let query = "id=3%2C1&status=dead&type=track&event=Order+Completed&source=shop&profile=user%3Au1&since=2h&\
                      until=2026-11-24T15%3A00&sent_to=sandbox&reason=list";
-        let asked = asked(query);
-        assert_eq!(asked.wrongs(), []);
-        let filter = asked.filter();
+        let params = params(query);
+        assert_eq!(params.wrongs(), []);
+        let filter = params.filter();
         assert_eq!(filter.ids, [3, 1]);
         assert_eq!(filter.states, [EventStatus::Dead]);
         assert_eq!(filter.event.as_deref(), Some("Order Completed"));
         assert_eq!(filter.since.unwrap().at(NOW).to_string(), "2026-11-24T13:33:20.000Z");
-        assert_eq!(asked.address("/events", &[]), format!("/events?{query}"));
-        assert!(!asked.without("/events", "id").contains("id="));
-        let fixed = asked.fixed();
+        assert_eq!(params.address("/events", &[]), format!("/events?{query}"));
+        assert!(!params.without("/events", "id").contains("id="));
+        let fixed = params.fixed();
         assert!(fixed.contains(&("since", "2026-11-24T13:33:20.000Z".to_owned())));
     }
 
@@ -290,24 +290,24 @@ mod tests {
             ("stauts=dead", "stauts"),
             ("event=a&event=b", "event"),
         ] {
-            let asked = asked(query);
-            assert!(asked.wrong(key).is_some(), "{query}: {:?}", asked.wrongs());
+            let params = params(query);
+            assert!(params.wrong(key).is_some(), "{query}: {:?}", params.wrongs());
             assert!(FilterParams::strictly(query, &[], NOW).is_err(), "{query}");
         }
     }
 
     #[test]
     fn a_field_that_was_not_filled_in_is_none_in_a_list_and_refused_in_a_change() {
-        let asked = asked("q=&status=&event=A");
-        assert!(asked.has_empty() && asked.wrongs().is_empty());
-        assert_eq!(asked.address("/events", &[]), "/events?event=A");
+        let params = params("q=&status=&event=A");
+        assert!(params.has_empty() && params.wrongs().is_empty());
+        assert_eq!(params.address("/events", &[]), "/events?event=A");
         assert!(FilterParams::strictly("status=&event=A", &[], NOW).is_err());
     }
 
     #[test]
     fn several_states_are_listed_and_none_of_them_is_forgotten() {
-        let asked = asked("status=dead,held");
-        assert_eq!(asked.filter().states, [EventStatus::Dead, EventStatus::Held]);
-        assert_eq!(asked.selection().states, asked.filter().states);
+        let params = params("status=dead,held");
+        assert_eq!(params.filter().states, [EventStatus::Dead, EventStatus::Held]);
+        assert_eq!(params.selection().states, params.filter().states);
     }
 }

@@ -15,7 +15,7 @@ pub(crate) const HTML: &str = "text/html; charset=UTF-8";
 /// One answer, not sent yet.
 pub(crate) type Answer = Response<Vec<u8>>;
 
-/// One entry of `errors[]`, and the status it asks for.
+/// One entry of `errors[]`, and the status of its answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,

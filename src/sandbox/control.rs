@@ -22,7 +22,7 @@ use super::faults::FaultRule;
 use super::{Inner, snapshot};
 use crate::listener::browser::{self, Site};
 
-/// Entries of one answer, unless more are asked for.
+/// Entries of one answer, unless more are requested.
 const USUAL_LIMIT: usize = 1_000;
 const MOST_ENTRIES: usize = 100_000;
 const MOST_FAULTS: usize = 1_000;
@@ -171,7 +171,7 @@ async fn wrong_method(method: Method, uri: Uri) -> Response<Body> {
     json_answer(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": detail }))
 }
 
-/// Which entries are asked for: those after a number, and how many.
+/// Which entries are requested: those after a number, and how many.
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Part {

@@ -1,4 +1,4 @@
-//! Faults that are asked for by `POST /sandbox/faults`: what is done to a request, to which ones, and how often.
+//! Faults that are requested by `POST /sandbox/faults`: what is done to a request, to which ones, and how often.
 //!
 //! Promises that the rules apply in the order in which they were given, each as often as it says, and that a wrong one
 //! is refused with the key named. Pure; uses the sandbox's answers.
@@ -42,7 +42,7 @@ pub(crate) enum Effect {
     LostHang,
 }
 
-/// An answer that was asked for.
+/// An answer that was requested.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Scripted {
     status: StatusCode,
@@ -268,7 +268,7 @@ impl Scripted {
         }))
     }
 
-    /// The answer: with the body that was asked for, or the one that Klaviyo, or the proxy before it, gives with the
+    /// The answer: with the body that was requested, or the one that Klaviyo, or the proxy before it, gives with the
     /// status.
     pub(crate) fn answer(&self, request: u64) -> Answer {
         let mut answer = match &self.body {
@@ -279,7 +279,7 @@ impl Scripted {
         if self.status == StatusCode::TOO_MANY_REQUESTS {
             answer.headers_mut().insert(RETRY_AFTER, 1.into());
         }
-        // Those that were asked for replace the usual ones.
+        // Those that were requested replace the usual ones.
         answer.headers_mut().extend(self.headers.clone());
         answer
     }

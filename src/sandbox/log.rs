@@ -21,7 +21,7 @@ words! {
         Duplicate = "duplicate",
         /// It was answered as accepted, and nothing was kept: what Klaviyo does with test domains and unknown ids.
         Dropped = "dropped",
-        /// It asked for something.
+        /// It reads and changes nothing.
         Read = "read",
         /// It was refused.
         Refused = "refused",
@@ -41,7 +41,7 @@ pub struct Entry {
     pub method: String,
     /// Its path and query.
     pub path: String,
-    /// The revision it asked for.
+    /// The revision that it requested.
     pub revision: Option<String>,
     /// The status the client got to see, if any.
     pub status: Option<u16>,

@@ -21,7 +21,7 @@ const FIRST_MEMBERS: usize = 5;
 /// Some entries, and where to go on.
 #[derive(Debug, Clone)]
 pub struct Page<T, C = u64> {
-    /// The entries; fewer than asked for, or none, where they are large or few match; `next` is set then.
+    /// The entries; fewer than requested, or none, where they are large or few match; `next` is set then.
     pub entries: Vec<T>,
     /// Go on before (of lists: after) this one; `None` at the end.
     pub next: Option<C>,

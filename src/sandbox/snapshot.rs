@@ -10,7 +10,7 @@ use super::state::events::Event;
 use super::state::lists::List;
 use super::state::profiles::Profile;
 
-/// What a sandbox holds, and what it was asked.
+/// What a sandbox holds, and the requests it got.
 #[derive(Debug, Clone, Serialize)]
 pub struct Snapshot {
     /// How much of everything.

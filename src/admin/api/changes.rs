@@ -31,7 +31,7 @@ type Answer<T = Value> = Result<Json<T>, Refusal>;
 pub(super) struct ChangeBody {
     #[schemars(with = "Filter")]
     filter: FilterBody,
-    /// Only say what would be done.
+    /// Change nothing, and show what would be done.
     #[serde(default)]
     dry_run: bool,
 }
@@ -47,7 +47,7 @@ pub(super) struct ChangeBody {
 pub(super) struct ReplayBody {
     #[schemars(with = "Filter")]
     filter: FilterBody,
-    /// Only say what would be done.
+    /// Change nothing, and show what would be done.
     #[serde(default)]
     dry_run: bool,
     /// Subscriptions of any age too.
@@ -70,7 +70,7 @@ pub(super) struct ReplayBody {
 pub(super) struct EraseBody {
     /// A user id, anonymous id, e-mail or phone; `user:ID` is exact. One that may be several people is refused.
     profile: String,
-    /// Only say how many events it would be.
+    /// Change nothing, and show how many events it would be.
     #[serde(default)]
     dry_run: bool,
 }
@@ -101,7 +101,7 @@ pub(super) enum Erasure {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExplainQuery {
-    /// Map it as made on this side; otherwise its library tells.
+    /// Map it as made on this side, in place of the side of its library.
     #[schemars(with = "Side")]
     side: Option<String>,
 }

@@ -166,7 +166,7 @@ pub(super) fn describe(operations: &[Operation]) -> Value {
             "title": "klaviyo-relay",
             "version": "1",
             "summary": "What the commands do, over HTTP.",
-            "description": "Served on [admin] listen. With [admin] token set, every path asks for it as \
+            "description": "Served on [admin] listen. With [admin] token set, every path requires it as \
                 `Authorization: Bearer TOKEN`; without one, `Host` must be an address or localhost. What changes takes \
                 `Content-Type: application/json`. Answers hold personal data, whole. Every error is JSON with a stable \
                 `code` and a sentence that says what to do. New keys may be added to answers, and new paths to this \

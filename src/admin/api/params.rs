@@ -186,7 +186,7 @@ pub(super) async fn json_text(request: Request, most: usize) -> Result<String, R
 pub(super) async fn json<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, Refusal> {
     let text = json_text(request, most).await?;
     serde_json::from_str(&text).map_err(|error| {
-        let words = format!("the body is not as /api/v1/openapi.json says: {error}");
+        let words = format!("the body is not as /api/v1/openapi.json describes it: {error}");
         Refusal::bad_request("bad_json", words)
     })
 }

@@ -64,7 +64,7 @@ impl Response {
         Self::new(answer::empty(StatusCode::ACCEPTED), outcome)
     }
 
-    /// What was asked for.
+    /// A 200 with the document that was requested.
     fn read(document: &Value) -> Self {
         Self::new(answer::document(StatusCode::OK, document), Outcome::Read)
     }

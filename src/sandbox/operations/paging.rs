@@ -1,4 +1,4 @@
-//! The part of a list that a request asks for, by filter, size and cursor, and the answer with its next link.
+//! The part of a list that a request selects, by filter, size and cursor, and the answer with its next link.
 //!
 //! A cursor is the number of entries passed, which holds while nothing new is added.
 
@@ -8,7 +8,7 @@ use super::filter::{self, Condition};
 use super::{Query, Response, Result, unknown_parameter};
 use crate::sandbox::answer::Refusal;
 
-/// Which part of an answer is asked for, and of what.
+/// Which part of an answer is requested, and of what.
 pub(super) struct Page {
     size: usize,
     passed: usize,
@@ -49,7 +49,7 @@ impl Page {
         Ok(page)
     }
 
-    /// Whether `value` of a field is asked for.
+    /// Whether `value` of a field is selected.
     pub(super) fn wants(&self, field: &str, value: Option<&str>) -> bool {
         self.conditions
             .iter()

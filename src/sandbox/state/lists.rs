@@ -47,7 +47,7 @@ words! {
         Added = "added",
         /// Subscribed.
         Subscribed = "subscribed",
-        /// Asked to confirm: not on the list yet.
+        /// Has to confirm: not on the list yet.
         AwaitingConfirmation = "awaiting_confirmation",
     }
 }
@@ -94,7 +94,7 @@ impl Lists {
         }
     }
 
-    /// What subscribing takes where no list says so.
+    /// The opt-in where no list sets one.
     pub(crate) fn opt_in(&self) -> OptIn {
         self.open.unwrap_or(OptIn::Double)
     }

@@ -1,4 +1,4 @@
-//! Everything a sandbox remembers, behind one lock: what it holds for the account, and what it was asked.
+//! Everything a sandbox remembers, behind one lock: what it holds for the account, and the requests it got.
 //!
 //! Promises bounds on all of it. Uses `model` for time and the sandbox's own options.
 

@@ -1,4 +1,4 @@
-//! Faults that are asked for, as far as it shows in an answer; broken connections are in `wire`.
+//! Faults that are requested, as far as it shows in an answer; broken connections are in `wire`.
 
 use axum::http::Method;
 use serde_json::{Value, json};
