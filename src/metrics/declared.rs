@@ -147,7 +147,7 @@ metrics! {
     time_to_delivery: Histogram = Histogram::new([
         0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 86400.0,
     ]), "time_to_delivery_seconds";
-    /// Time from the begin of a write transaction until it was on disk.
+    /// Time from the begin of a write transaction until it was committed: on disk, unless it was only claims and plans.
     commit: Histogram = Histogram::new([
         0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
     ]), "outbox_commit_seconds";

@@ -19,10 +19,13 @@ pub(super) struct Report {
     pub(super) pending: u64,
     /// Statements that changed an unexpected number of rows.
     pub(super) unexpected: Vec<Unexpected>,
+    /// Whether the connection's next commit waits for the disk; otherwise the connection has to be dropped.
+    pub(super) durable: bool,
 }
 
-/// Writes orders in one transaction. It is on disk when this returns, unless a power cut may undo all of them: then it
-/// is on disk with the next that is. Their replies are ready to be sent. After an error the connection has to be dropped.
+/// Writes orders in one transaction. When this returns, it is on disk; if a power cut may undo each of them, it is only
+/// committed, and the next commit that waits for the disk includes it. Their replies are ready to be sent. After an error
+/// the connection has to be dropped.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     orders: &mut [Box<dyn Order>],
@@ -34,8 +37,9 @@ pub(super) async fn write(
     // Texts, which sqlx prepares each time: SQLite applies this setting when the statement is prepared.
     connection.execute("PRAGMA synchronous = NORMAL").await?;
     let report = transact(connection, orders).await?;
-    connection.execute("PRAGMA synchronous = FULL").await?;
-    Ok(report)
+    // What is committed is no error any more: it would be written a second time.
+    let durable = connection.execute("PRAGMA synchronous = FULL").await.is_ok();
+    Ok(Report { durable, ..report })
 }
 
 async fn transact(connection: &mut SqliteConnection, orders: &mut [Box<dyn Order>]) -> Result<Report, sqlx::Error> {
@@ -55,6 +59,7 @@ async fn transact(connection: &mut SqliteConnection, orders: &mut [Box<dyn Order
     Ok(Report {
         pending: u64::try_from(pending).unwrap_or(0),
         unexpected: committed.unexpected,
+        durable: true,
     })
 }
 
@@ -116,9 +121,17 @@ impl Together {
 mod tests {
     use sqlx::sqlite::SqliteConnection;
 
-    use super::super::command::{Command, Effects, single};
+    use super::super::command::{Command, Effects, GroupCommand as _, single};
     use super::super::file::connect;
-    use super::super::tests::files;
+    use super::super::intake::append::Append;
+    use super::super::kv;
+    use super::super::queue::begin::Begin;
+    use super::super::queue::claim::Claim;
+    use super::super::queue::import_job::write::BeginImport;
+    use super::super::queue::pause::SetPauses;
+    use super::super::queue::plan::Plan;
+    use super::super::queue::settle::Settle;
+    use super::super::tests::{NOW, files};
     use super::*;
 
     const NORMAL: i64 = 1;
@@ -143,6 +156,37 @@ mod tests {
 
         async fn write(&self, transaction: &mut Transaction<'_>) -> Result<i64, sqlx::Error> {
             synchronous(transaction.connection().await?).await
+        }
+    }
+
+    /// The commands of which a power cut may undo the last: what clients and Klaviyo rely on is not among them.
+    #[test]
+    fn only_claims_and_plans_may_be_lost() {
+        let set = kv::Set {
+            key: String::new(),
+            value: String::new(),
+        };
+        let claim = Claim {
+            now: NOW,
+            live: 1,
+            replayed: 1,
+            followers: 1,
+        };
+        let append = Append {
+            events: Vec::new(),
+            import: None,
+        };
+        for (name, effects, may_be_lost) in [
+            ("claim", claim.effects(), true),
+            ("plan", Plan(Vec::new()).effects(), true),
+            ("append", append.effects(), false),
+            ("begin", Begin(Vec::new()).effects(), false),
+            ("begin import", BeginImport(Vec::new()).effects(), false),
+            ("settle", Settle(Vec::new()).effects(), false),
+            ("set pauses", SetPauses(Vec::new()).effects(), false),
+            ("set", set.effects(), false),
+        ] {
+            assert_eq!(effects.may_be_lost, may_be_lost, "{name}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The only writer. It owns its connection, takes all commands that are queued, writes them in one transaction, and
-//! sends their replies when that is on disk: under load many clients share one sync of the disk. Only commands that the
-//! next start would do again (a claim, a plan) do not wait for the disk by themselves.
+//! sends their replies when that is on disk: under load many clients share one sync of the disk. A group of
+//! only claims and plans does not wait for the disk: the next start would do them again.
 //! After any error the connection is dropped and opened again.
 
 use std::path::PathBuf;
@@ -263,6 +263,9 @@ impl Writer {
         let began = instruments.map(|instruments| instruments.heartbeats.monotonic());
         let connection = self.open().await?;
         let report = commit::write(connection, orders).await?;
+        if !report.durable {
+            self.connection = None;
+        }
         if let (Some(instruments), Some(began)) = (&self.instruments, began) {
             let took = instruments.heartbeats.monotonic().saturating_sub(began);
             instruments.metrics.commit(took, orders.len());

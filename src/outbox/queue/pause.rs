@@ -108,7 +108,7 @@ impl Reader {
     /// What stops deliveries at the moment: the pauses, and the events that fail while no pause applies to them.
     pub async fn hindered(&self) -> Result<(Vec<Pause>, Vec<FailingAlone>), ReadError> {
         let failed = || ReadError::of("what is paused");
-        let mut reader = self.store.readers.acquire().await.map_err(failed())?;
+        let mut reader = self.store.readers.begin().await.map_err(failed())?;
         hindered(&mut reader).await.map_err(failed())
     }
 }

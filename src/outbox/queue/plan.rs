@@ -18,8 +18,8 @@ pub(in crate::outbox) struct Plan(pub(in crate::outbox) Vec<(EventId, Vec<Planne
 impl GroupCommand for Plan {
     type Reply = HashMap<EventId, Vec<DeliveryId>>;
 
-    /// A plan that is lost is made again. Nothing of it was sent: the start of an attempt is on disk before, and with it
-    /// all that was committed before it.
+    /// A lost plan is made again. Nothing of it was sent: before a request is sent, the start of its attempt is written to
+    /// disk, and with it every earlier commit.
     fn effects(&self) -> Effects {
         Effects::MAY_BE_LOST
     }

@@ -64,7 +64,7 @@ fn settled(delivery: DeliveryId, event: i64) -> Transition {
 async fn a_start_finds_an_open_job_with_its_items_in_order_and_its_people_wait() {
     let files = files();
     let (outbox, job, deliveries) = begun(&files).await;
-    outbox.queue().import_taken(job, "J1".to_owned()).await.unwrap();
+    outbox.queue().import_accepted(job, "J1".to_owned()).await.unwrap();
     let outbox = reopened(outbox, &files).await;
     let open = OpenImport {
         id: job,
@@ -104,7 +104,7 @@ async fn a_job_whose_id_never_came_is_found_too() {
 async fn a_job_is_over_with_the_last_of_its_items_and_its_id_stays_known() {
     let files = files();
     let (outbox, job, deliveries) = begun(&files).await;
-    outbox.queue().import_taken(job, "J1".to_owned()).await.unwrap();
+    outbox.queue().import_accepted(job, "J1".to_owned()).await.unwrap();
     let two = vec![settled(deliveries[0], 3), settled(deliveries[1], 2)];
     outbox.queue().settle(two).await.unwrap();
     let outbox = reopened(outbox, &files).await;

@@ -54,7 +54,7 @@ pub(in crate::scheduler) async fn sent<'a>(
     let events: Vec<EventId> = batch.clone().map(|active| active.event.id).collect();
     if let Some(ImportJob { id, .. }) = &state {
         let outbox = &context.scheduler.outbox;
-        let write = || outbox.import_taken(begun.id, id.clone());
+        let write = || outbox.import_accepted(begun.id, id.clone());
         if let Err(WriteGaveUp) = context.write_until_done("an import job's id", write).await {
             tracing::error!("failed to store the id of an import job; the next start searches for the job");
         }

@@ -4,7 +4,7 @@
 //! known. A job is open while one of its attempts is open. Its events stay active for that time, also after a restart.
 //! The statements that settle attempts also close the job, so that no caller can forget it.
 
-mod write;
+pub(in crate::outbox) mod write;
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::model::{DeliveryId, EventId, ImportJobId, Timestamp};
 use crate::outbox::error::{ReadError, WriteError};
 use crate::outbox::handles::Queue;
 
-use write::{BeginImport, ImportTaken};
+use write::{BeginImport, ImportAccepted};
 pub(in crate::outbox) use write::{delete_ended, give_up};
 
 /// The open jobs.
@@ -90,8 +90,8 @@ impl Queue {
     }
 
     /// Records Klaviyo's id of an import job.
-    pub async fn import_taken(&self, job: ImportJobId, klaviyo_id: String) -> Result<(), WriteError> {
-        self.store.execute(ImportTaken { job, klaviyo_id }).await
+    pub async fn import_accepted(&self, job: ImportJobId, klaviyo_id: String) -> Result<(), WriteError> {
+        self.store.execute(ImportAccepted { job, klaviyo_id }).await
     }
 
     /// The open import jobs.

@@ -37,25 +37,25 @@ impl Command for BeginImport {
 
 /// Records Klaviyo's id of an import job.
 #[derive(Debug)]
-pub(in crate::outbox) struct ImportTaken {
+pub(in crate::outbox) struct ImportAccepted {
     pub(in crate::outbox) job: ImportJobId,
     pub(in crate::outbox) klaviyo_id: String,
 }
 
-impl Command for ImportTaken {
+impl Command for ImportAccepted {
     type Reply = ();
 
     async fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
-        let piece = transaction.queue(TAKEN).bind(self.job.0)?;
-        let taken = piece.bind(&self.klaviyo_id)?.fetch().await?;
-        let changed = usize::try_from(taken.changed).unwrap_or(usize::MAX);
+        let piece = transaction.queue(ACCEPTED).bind(self.job.0)?;
+        let accepted = piece.bind(&self.klaviyo_id)?.fetch().await?;
+        let changed = usize::try_from(accepted.changed).unwrap_or(usize::MAX);
         transaction.expect("import job", 1, changed);
         Ok(())
     }
 }
 
 /// ?1: the job; ?2: Klaviyo's id of it.
-const TAKEN: &str = "UPDATE import_job SET klaviyo_id = ?2 WHERE id = ?1";
+const ACCEPTED: &str = "UPDATE import_job SET klaviyo_id = ?2 WHERE id = ?1";
 
 /// Closes every open job without its result, and runs the recovery of a start: its requests become `unknown`.
 pub(in crate::outbox) async fn give_up(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), sqlx::Error> {
