@@ -28,7 +28,7 @@ pub(super) fn reload_certificate(tls: &Tls, now: Timestamp) {
         }
         Err(error) => {
             let error = format_args!("{:#}", anyhow::Error::from(error)).to_string();
-            tracing::error!(error, "the certificate was not read again; the one before stays");
+            tracing::error!(error, "the certificate was not read again; the previous one stays");
         }
     }
 }

@@ -392,7 +392,7 @@ async fn run_scheduler(
     let sender = settings.borrow().sender.clone();
     // A file that an earlier run rejected does not matter any more.
     if let Err(error) = outbox.report_config(None).await {
-        tracing::warn!(%error, "failed to store that the configuration was taken");
+        tracing::warn!(%error, "failed to store that the configuration was accepted");
     }
     if settings.borrow().sent_to != destination::SANDBOX {
         let name = KeyOwner::of(&sender, &outbox, &clock).await.name();

@@ -80,27 +80,27 @@ pub(super) async fn run(command: &ChangeCommand, config: Config) -> anyhow::Resu
             &options.filter,
             Change::Replay(options.how()),
             "sent again",
-            "say which finished events: --status dead, skipped or delivered, --id N or another filter; all of them at \
+            "name the finished events: --status dead, skipped or delivered, --id N or another filter; all of them at \
              once is never meant",
         ),
         ChangeCommand::Hold(filter) => (
             filter,
             Change::Hold,
             "held",
-            "say which waiting events: --status pending, --event NAME, --profile ID, --id N or another filter",
+            "name the waiting events: --status pending, --event NAME, --profile ID, --id N or another filter",
         ),
         ChangeCommand::Release(filter) => (
             filter,
             Change::Release,
             "released",
-            "say which events: --status held, or another filter; --status pending tries at once what waits for another \
+            "name the events: --status held, or another filter; --status pending tries at once what waits for another \
              attempt",
         ),
         ChangeCommand::Discard(filter) => (
             filter,
             Change::Discard,
             "discarded",
-            "say which events: --status pending, held or dead, --id N or another filter; all of them at once is never \
+            "name the events: --status pending, held or dead, --id N or another filter; all of them at once is never \
              meant",
         ),
     };

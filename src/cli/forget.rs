@@ -70,7 +70,7 @@ pub(super) async fn run(options: &Options, config: Config) -> anyhow::Result<Exi
                 sleep(LOOK).await;
             }
         };
-        // The confirmation follows below.
+        // A timeout is no error: `is_vacuum_due_at_start` decides.
         drop(timeout(VACUUM, vacuumed).await);
     }
     let mut vacuum_due = outbox.is_vacuum_due_at_start().await?;

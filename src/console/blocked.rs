@@ -64,8 +64,8 @@ fn total(heads: &Blocked) -> Markup {
     html! {
         p.lead {
             strong { (holds) }
-            @if heads.heads > shown { "; these are the " (format::count(shown)) " that most wait for." }
-            @else { ", those that most wait for first." }
+            @if heads.heads > shown { "; these are the " (format::count(shown)) " with the most others behind them." }
+            @else { ", those with the most others behind them first." }
         }
     }
 }

@@ -29,8 +29,8 @@ mod tests {
 
     #[test]
     fn a_line_is_logged_once_a_minute_with_the_number_of_occurrences() {
-        let mut failures = LogLimit::default();
-        let logged = (0..1_300).filter_map(|tenth| failures.count(Duration::from_millis(tenth * 100)));
+        let mut limit = LogLimit::default();
+        let logged = (0..1_300).filter_map(|tenth| limit.count(Duration::from_millis(tenth * 100)));
         assert_eq!(logged.collect::<Vec<_>>(), [1, 600, 600]);
     }
 }

@@ -146,7 +146,7 @@ reasons! {
         #[error("the event's time is {0}, more than a year ahead, which Klaviyo refuses: correct its timestamp")]
         TimeTooLate(Timestamp) = "time_too_late";
         /// A list cannot be changed, nor a person deleted, by the id of a profile that is not sent.
-        #[error("the event's profile is refused, and the list needs the id that Klaviyo would answer for it")]
+        #[error("the event's profile is rejected, and the list needs the id that Klaviyo would answer for it")]
         ProfileRejected = "profile_refused";
     }
 }

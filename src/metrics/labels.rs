@@ -12,7 +12,7 @@ words! {
         Dead = "dead",
         /// The same call was stored before; this one is not.
         Copy = "copy",
-        /// It could not be stored now; its sender was answered to retry.
+        /// It could not be stored now; the answer makes its sender retry.
         Rejected = "turned_away",
     }
 }

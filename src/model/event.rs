@@ -52,7 +52,7 @@ words! {
         Delivered = "delivered",
         /// Nothing had to be sent; `reason` has the cause. Final until it is replayed.
         Skipped = "skipped",
-        /// Failed for good: at least one delivery was refused for good or ran out of attempts and time, or the event
+        /// Failed for good: at least one delivery was rejected for good or ran out of attempts and time, or the event
         /// was never valid; `reason` has the cause. Only an operator's `replay` sends it again.
         Dead = "dead",
         /// Stopped by an operator with `hold`; only an operator's `release` or `discard` ends that. It keeps its place

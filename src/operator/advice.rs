@@ -118,7 +118,7 @@ fn of_arrival(code: &str) -> Option<Advice> {
     })
 }
 
-/// Of a call or a request that the mapping skips or refuses.
+/// Of a call or a request that the mapping skips or rejects.
 fn of_mapping(code: &str) -> Option<Advice> {
     Some(match code {
         "klaviyo_disabled" | "type_not_mapped" => {
@@ -143,7 +143,7 @@ fn of_mapping(code: &str) -> Option<Advice> {
         | "time_too_late" => LIMIT,
         "event_name_missing" | "event_id_missing" | "product_without_id" | "email_invalid" | "phone_invalid"
         | "call_unreadable" => SENDER,
-        "profile_refused" => of_call("Correct the profile: its own request has the reason why it is refused."),
+        "profile_refused" => of_call("Correct the profile: its own request has the reason why it is rejected."),
         "mapping_failed" => other("A mistake in klaviyo-relay: please report it. Replay these after an update."),
         "consent_not_recent" => other("`replay --consent` sends them: first make sure that nobody unsubscribed since."),
         _ => return None,
@@ -165,7 +165,7 @@ fn of_delivery(code: &str) -> Option<Advice> {
             "Klaviyo may have accepted it. Look there first: subscribing again lifts an unsubscribe that came since. \
              Replay those that are not there.",
         ),
-        "profile_not_accepted" => other("Correct why the profile was refused, then replay these."),
+        "profile_not_accepted" => other("Correct why the profile was rejected, then replay these."),
         "copy" | "delivered_before" | "event_id_delivered" => ALREADY,
         "sent_without_refused"
         | "import_event_changed"

@@ -23,7 +23,7 @@ pub enum Change {
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// No filter was given: a change never applies to all events.
-    #[error("say which events are meant, by one filter at least; all of them at once is never meant")]
+    #[error("name the events by one filter at least; all of them at once is never meant")]
     NoFilter,
     /// The change does not work on events of this state.
     #[error(

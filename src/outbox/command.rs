@@ -109,7 +109,7 @@ pub(super) trait Order: Debug + Send + Sync {
     }
     /// Takes its reply from what was written together.
     fn take(&mut self, _written: &mut Written) {}
-    /// Sends the reply: the result, after the commit is on disk, or the error.
+    /// Sends the reply: the result, after the commit, or the error.
     fn answer(self: Box<Self>, result: Result<(), WriteError>);
 }
 

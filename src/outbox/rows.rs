@@ -66,8 +66,8 @@ impl<'a> EventRow<'a> {
         }
     }
 
-    /// Gives the event an id of its own, because another call has its id. This makes it dead, unless it is dead for
-    /// another reason already.
+    /// Gives the event an id of its own, because another call has its id. It is then dead; a reason
+    /// that it already has stays.
     pub(super) fn becomes_another(&mut self, code: &'a str, reason: &'a str) {
         self.message_id = Cow::Owned(other_id(&self.message_id, self.fingerprint));
         self.reason.get_or_insert(Cow::Borrowed(reason));

@@ -100,7 +100,7 @@ impl DeadLog {
                     refused.status = status,
                     refused.request_id = request_id,
                     hold,
-                    "event is dead; `klaviyo-relay show` says why"
+                    "event is dead; `klaviyo-relay show` has the reason"
                 );
             }
             Line::Nothing => {}

@@ -81,7 +81,7 @@ pub(super) async fn event(State(admin): State<Arc<Admin>>, path: Result<Path<Eve
     Ok(Json(event_json(&report)))
 }
 
-/// Dead events by reason, largest group first. Reasons that differ only in ids are one group.
+/// Dead events by the code of their reason, largest group first.
 pub(super) async fn dead(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer<DeadGroups> {
     Ok(Json(admin.outbox.dead_groups(params::limit(&uri)?).await?))
 }

@@ -56,7 +56,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitStatus> {
 async fn show(app: &App, sandbox: SocketAddr, folder: &Path) -> anyhow::Result<ExitStatus> {
     let fault = json!({"status": 503, "next": 1, "path": "/api/events"});
     let (status, answer) = client::post(sandbox, "/sandbox/faults", &fault).await?;
-    ensure!(status < 300, "the sandbox did not take the fault: {answer}");
+    ensure!(status < 300, "the sandbox did not accept the fault: {answer}");
     let examples: Vec<Value> = serde_json::from_str(EXAMPLES)?;
     for example in &examples {
         send(app.ingest, example).await?;

@@ -217,7 +217,7 @@ fn source(config: &Config, name: Option<&str>) -> anyhow::Result<SourceConfig> {
         (None, sources) => {
             let names: Vec<&str> = sources.iter().map(|source| &*source.name).collect();
             bail!(
-                "say which source the events are from, one of [[ingest.sources]]: --source {}",
+                "name the source of the events, one of [[ingest.sources]]: --source {}",
                 names.join(" or --source ")
             )
         }

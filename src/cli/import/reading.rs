@@ -125,9 +125,7 @@ impl Reading {
             batch.stopped = dead.or(unreadable);
             return;
         }
-        if unreadable.is_none() {
-            batch.bytes += bytes.len();
-        }
+        batch.bytes += bytes.len();
         batch.events.extend(events);
         batch.problems.extend(dead);
         batch.unreadable.extend(unreadable);

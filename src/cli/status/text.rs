@@ -261,7 +261,7 @@ fn disk(screen: &mut Screen, overview: &Overview, config: &Config) {
     let outbox = &config.outbox;
     let free = overview.disk.free_bytes.map_or("?".to_owned(), bytes);
     screen.section(format_args!(
-        "outbox {}, log {}, disk free {free} (accepts down to {})",
+        "outbox {}, WAL {}, disk free {free} (accepts down to {})",
         bytes(overview.disk.database_bytes),
         bytes(overview.disk.wal_bytes),
         bytes(outbox.min_free_disk)

@@ -171,6 +171,6 @@ impl Plan {
 }
 
 const NO_CHANGE: &str =
-    "`do` says what to do with the events: replay, hold, release or discard; go back, and choose one of them";
-const UNCONFIRMED: &str = "the form does not say how many events were shown; nothing was changed: load the page again, \
+    "`do` is what to do with the events: replay, hold, release or discard; go back, and choose one of them";
+const UNCONFIRMED: &str = "the form lacks the number of events that were shown; nothing was changed: load the page again, \
                            and confirm there";

@@ -17,6 +17,8 @@ use crate::operator::FieldRule;
 
 /// The maximum number of members that are formatted.
 const LINES: usize = 1500;
+/// The maximum length of a text that is formatted, in bytes.
+const LAID_OUT_BYTES: usize = 1 << 20;
 /// The maximum nesting depth that is formatted.
 const LEVELS: usize = 64;
 /// The maximum indentation, in levels.
@@ -105,6 +107,10 @@ fn readable(token: &str) -> String {
 
 /// The lines of a JSON text; `None` if it is not JSON or exceeds the limits.
 fn lines(text: &str) -> Option<Vec<Line<'_>>> {
+    // Each level is read again inside the levels around it.
+    if text.len() > LAID_OUT_BYTES {
+        return None;
+    }
     // This check handles any depth.
     let root: &RawValue = serde_json::from_str(text).ok()?;
     let mut lines = Vec::new();
@@ -244,6 +250,25 @@ mod tests {
             let page = call(text, &HashSet::new()).into_string();
             assert!(page.starts_with("<pre class=\"plain-text\""), "{page:.60}");
             assert!(!page.contains("<b>"), "{page}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_laid_out_up_to_the_limits() {
+        let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        // Two lines are the brackets.
+        let array = |lines: usize| format!("[{}1]", "1,".repeat(lines - 3));
+        let object = |lines: usize| format!("{{{}\"a\":1}}", "\"a\":1,".repeat(lines - 3));
+        let text = |bytes: usize| format!("\"{}\"", "a".repeat(bytes - 2));
+        for (within, beyond) in [
+            (nested(LEVELS), nested(LEVELS + 1)),
+            (array(LINES), array(LINES + 1)),
+            (object(LINES), object(LINES + 1)),
+            (object(LINES), object(LINES * 2)),
+            (text(LAID_OUT_BYTES), text(LAID_OUT_BYTES + 1)),
+        ] {
+            assert!(lines(&within).is_some(), "{within:.20}");
+            assert!(lines(&beyond).is_none(), "{beyond:.20}");
         }
     }
 

@@ -132,7 +132,7 @@ fn rejecting(data: &OverviewData) -> Option<Alert> {
 
 /// The disk is full although enough space seems to be free.
 fn disk_full() -> Alert {
-    let words = html! { "New events are refused: the disk is full." };
+    let words = html! { "New events are rejected: the disk is full." };
     let advice = html! { "Senders keep their events and try again. Make room on the outbox's disk." };
     Alert::new(Severity::Bad, words, advice)
 }

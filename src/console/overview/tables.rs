@@ -144,7 +144,7 @@ pub(super) fn file(data: &OverviewData) -> Markup {
     let (disk, counts) = (&data.overview.disk, &data.overview.counts);
     html! {
         dl.facts {
-            dt { "File" } dd { (bytes(disk.database_bytes)) ", log " (bytes(disk.wal_bytes)) }
+            dt { "File" } dd { (bytes(disk.database_bytes)) ", WAL " (bytes(disk.wal_bytes)) }
             dt { "Disk free" } dd { (disk.free_bytes.map_or_else(|| "unknown".to_owned(), bytes)) }
             @for (state, count) in &counts.stored {
                 dt { (state.word()) } dd { a href={ "/events?status=" (state.word()) } { (format::count(*count)) " kept" } }

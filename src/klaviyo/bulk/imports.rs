@@ -135,7 +135,7 @@ pub fn next_page_route(first: &Route, body: &[u8]) -> Option<Route> {
     Some(Route::read(format!("{first}&page%5Bcursor%5D={cursor}")))
 }
 
-/// One profile that an import did not take.
+/// One profile that an import did not accept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportError {
     /// The kind of error, where one is named; Klaviyo publishes no list of them.

@@ -19,7 +19,7 @@ const NUMBERS: RangeInclusive<i64> = 1..=Filter::LARGEST_ID;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// It has no value, which may be a mistake: without the filter, more events would be selected.
-    #[error("is empty; leave it out, or say which events are meant")]
+    #[error("is empty; leave it out, or give it a value")]
     Empty,
     /// Its key is set already.
     #[error("is given twice; once is meant")]

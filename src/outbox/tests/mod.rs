@@ -329,7 +329,7 @@ async fn replayed_events_queue_behind_what_their_person_waits_for_in_their_own_o
 }
 
 #[tokio::test]
-async fn a_refused_event_is_dead_with_its_reason_and_blocks_nobody() {
+async fn an_event_that_is_dead_on_arrival_has_its_reason_and_blocks_nobody() {
     let files = files();
     let outbox = files.open().await;
     let mut bad = event("bad", &["a"]);

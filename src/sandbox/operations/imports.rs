@@ -124,7 +124,7 @@ impl State {
         }
     }
 
-    /// Imports all profiles of a job; answers the errors of those that were not taken.
+    /// Imports all profiles of a job; answers the errors of those that were not accepted.
     fn import_all(&mut self, load: &Load, now: Timestamp) -> Vec<Value> {
         let mut errors = Vec::new();
         for (at, profile) in load.profiles.iter().enumerate() {

@@ -27,7 +27,7 @@ pub(crate) enum JobState {
     /// It is over.
     Complete {
         at: Timestamp,
-        /// One import error of each profile that was not taken.
+        /// One import error of each profile that was not accepted.
         errors: Vec<Value>,
     },
 }

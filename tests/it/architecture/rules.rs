@@ -6,7 +6,7 @@ use super::source::{Import, Source};
 
 const MAX_FILE_LINES: usize = 500;
 const MAX_FUNCTION_LINES: usize = 70;
-/// Names that mean nothing about what is inside, and so collect everything.
+/// Names that do not describe what is inside, and so collect everything.
 const EMPTY_NAMES: [&str; 4] = ["util", "utils", "common", "misc"];
 
 /// Each module and the modules it may use; `*` is all of them.

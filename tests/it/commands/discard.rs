@@ -100,7 +100,7 @@ async fn everything_at_once_is_never_meant() {
     ] {
         let ran = bench.run(arguments);
         assert_eq!((ran.code, &*ran.out), (2, ""), "{arguments:?}");
-        let start = "error: say which events: --status pending, held or dead, --id N or another filter; ";
+        let start = "error: name the events: --status pending, held or dead, --id N or another filter; ";
         assert!(ran.err.starts_with(start), "{}", ran.err);
     }
     assert_eq!(statuses(&bench), BEFORE);

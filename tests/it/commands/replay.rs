@@ -74,7 +74,7 @@ async fn everything_at_once_is_never_meant() {
     ] {
         let ran = bench.run(arguments);
         assert_eq!((ran.code, &*ran.out), (2, ""), "{arguments:?}");
-        let start = "error: say which finished events: --status dead, skipped or delivered, ";
+        let start = "error: name the finished events: --status dead, skipped or delivered, ";
         assert!(ran.err.starts_with(start), "{}", ran.err);
     }
     for wrong in ["Dead", ""] {

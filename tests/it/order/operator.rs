@@ -18,7 +18,7 @@ impl History {
             if event.is_unfinished() {
                 continue;
             }
-            // One that held its place in its queues keeps it.
+            // A dead event that kept its place in its queues still has it.
             event.place = if event.holds { event.place } else { place };
             (event.state, event.due) = (State::Waiting, now);
             (event.replayed, event.holds) = (true, false);

@@ -44,7 +44,7 @@ async fn a_held_head_can_be_let_go_or_skipped() {
     // Nobody waits for u2.
     expect![[r#"
         Blocked
-        1 event holds others up , those that most wait for first.
+        1 event holds others up , those with the most others behind them first.
         Event 1 of user:u1 held
         2 events behind it since TIME not tried again by itself
         held by an operator
@@ -53,6 +53,7 @@ async fn a_held_head_can_be_let_go_or_skipped() {
     "#]]
     .assert_eq(&shown(&page));
     assert!(page.contains("<a href=\"/events/1\">Event 1</a>"), "{page}");
+    assert!(!page.contains("user:u2"), "{page}");
     assert_eq!(
         changes(&page),
         [
@@ -79,7 +80,7 @@ async fn a_dead_head_that_holds_its_place_can_be_replayed_or_skipped() {
     let page = shelf.page("/blocked").await;
     expect![[r#"
         Blocked
-        1 event holds others up , those that most wait for first.
+        1 event holds others up , those with the most others behind them first.
         Event 1 of user:u1 dead
         2 events behind it since TIME not tried again by itself
         400: <b>j•••@shop.example</b> is refused
@@ -139,7 +140,7 @@ async fn a_person_is_masked() {
     let page = shelf.page("/blocked").await;
     expect![[r#"
         Blocked
-        1 event holds others up , those that most wait for first.
+        1 event holds others up , those with the most others behind them first.
         Event 1 of email:j•••@shop.example pending
         1 event behind it since TIME tried as soon as there is room
         not sent yet

@@ -1,5 +1,5 @@
 // A visitor who leaves the shop. Arguments, after the usual: "npm" or "snippet", and "standard" or "batching". The test
-// is what the visitor does, one word a line, and each is answered when it is done: a number (make that many more
+// writes what the visitor does, one word a line, and each is answered when it is done: a number (make that many more
 // numbered events), "leave" (go to a page without the SDK), "return" (open the shop again). A closed tab does the same to
 // the page, but Chromium lets it finish only if the machine has time for it.
 'use strict'
