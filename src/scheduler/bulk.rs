@@ -114,18 +114,13 @@ fn sort(context: &Context, parts: Vec<Part>, begun: Vec<Begun>) -> (Vec<Item>, D
             done.push((active, settlements, then));
             continue;
         }
-        let mut attempts = attempts.into_iter();
-        let Some((place, attempt)) = attempts.next() else {
+        let Some((place, _)) = attempts.first() else {
             let then = active.end(context);
             done.push((active, Vec::new(), then));
             continue;
         };
-        active.stand_at(place);
-        items.push(Item {
-            active,
-            attempt,
-            more: attempts.collect(),
-        });
+        active.stand_at(*place);
+        items.push(Item { active, attempts });
     }
     (items, done)
 }
@@ -134,8 +129,8 @@ fn job(items: &[Item]) -> Option<BulkJob> {
     let first = items.first()?.active.delivery();
     let mut job = BulkJob::new(first.kind, first.list_id.as_deref())?;
     for item in items {
-        for (place, _) in item.attempts() {
-            job.add_item(item.active.item(place)?).ok()?;
+        for (place, _) in &item.attempts {
+            job.add_item(item.active.item(*place)?).ok()?;
         }
     }
     Some(job)
@@ -201,7 +196,7 @@ fn refused(context: &Context, job: &BulkJob, items: Vec<Item>, outcome: &Outcome
     let mut done = Vec::with_capacity(items.len());
     let mut at = 0;
     for item in items {
-        let own = at..at + 1 + item.more.len();
+        let own = at..at + item.attempts.len();
         at = own.end;
         let own = named.iter().find(|named| own.contains(&named.index));
         let (largest, words) = match own {

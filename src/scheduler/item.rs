@@ -12,24 +12,8 @@ use super::single::judge;
 /// An event in a job, at the first of its requests that are in the job.
 pub(super) struct Item {
     pub(super) active: ActiveEvent,
-    /// The attempt number of that request.
-    pub(super) attempt: i64,
-    /// Its further requests in the job: the index of the delivery, and the attempt number.
-    pub(super) more: Vec<(usize, i64)>,
-}
-
-impl Item {
-    /// An event with one request in the job.
-    pub(super) const fn of(active: ActiveEvent, attempt: i64) -> Self {
-        let more = Vec::new();
-        Self { active, attempt, more }
-    }
-
-    /// The deliveries in the job, with their attempt numbers.
-    pub(super) fn attempts(&self) -> Vec<(usize, i64)> {
-        let first = (self.active.place(), self.attempt);
-        std::iter::once(first).chain(self.more.iter().copied()).collect()
-    }
+    /// These requests: the index of the delivery, and the attempt number.
+    pub(super) attempts: Vec<(usize, i64)>,
 }
 
 /// Settled events: the results of their requests, and what happens next with each.
@@ -69,9 +53,7 @@ pub(super) async fn settle(
 pub(super) fn each(context: &Context, items: Vec<Item>, outcome: &Outcome, blame: Blame) -> Done {
     items
         .into_iter()
-        .map(|item| {
-            let attempts = item.attempts();
-            let mut active = item.active;
+        .map(|Item { mut active, attempts }| {
             let mut settlements = Vec::with_capacity(attempts.len());
             let mut last = Next::Continue;
             for (place, attempt) in attempts {
@@ -100,9 +82,8 @@ pub(super) fn again(
     largest: usize,
     words: &str,
 ) -> (ActiveEvent, Vec<Settlement>, Next) {
-    let attempts = item.attempts();
-    let first = item.active.place();
-    let mut active = item.active;
+    let Item { mut active, attempts } = item;
+    let first = active.place();
     active.largest_job = largest;
     let words = format!("its bulk job was taken apart: {words}");
     let mut settlements = Vec::with_capacity(attempts.len());
