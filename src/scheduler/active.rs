@@ -17,7 +17,7 @@ use super::deaths::Refusal;
 pub(super) struct ActiveEvent {
     pub(super) event: ClaimedEvent,
     /// The index of its current delivery, which is not final.
-    at: usize,
+    pub(super) place: usize,
     /// The first of its deliveries whose body stays in the outbox.
     until: usize,
     /// How much of the window it uses.
@@ -52,7 +52,7 @@ impl ActiveEvent {
                 replayed: if event.generation > 1 { requests.max(1) } else { 0 },
             },
             event,
-            at: 0,
+            place: 0,
             until,
             items: Vec::new(),
             bulkable: false,
@@ -73,10 +73,10 @@ impl ActiveEvent {
             .iter()
             .position(|delivery| !delivery.status.is_final());
         let Some(next) = next else { return false };
-        if next != self.at {
+        if next != self.place {
             self.largest_job = usize::MAX;
         }
-        self.at = next;
+        self.place = next;
         self.bulkable = self.largest_job > 1 && self.may_be_in_a_job() && self.read_item(next).is_some();
         true
     }
@@ -130,16 +130,6 @@ impl ActiveEvent {
         after.all(|delivery| delivery.status.is_final())
     }
 
-    /// The index of the current delivery.
-    pub(super) const fn place(&self) -> usize {
-        self.at
-    }
-
-    /// Makes another delivery the current one.
-    pub(super) const fn stand_at(&mut self, place: usize) {
-        self.at = place;
-    }
-
     /// Whether this is the current delivery, and not final.
     pub(super) fn stands_at(&self, delivery: DeliveryId) -> bool {
         let at = self.delivery();
@@ -147,11 +137,11 @@ impl ActiveEvent {
     }
 
     pub(super) fn delivery(&self) -> &StoredDelivery {
-        &self.event.deliveries[self.at]
+        &self.event.deliveries[self.place]
     }
 
     pub(super) fn delivery_mut(&mut self) -> &mut StoredDelivery {
-        &mut self.event.deliveries[self.at]
+        &mut self.event.deliveries[self.place]
     }
 
     /// Marks the current delivery as delivered before.
@@ -180,7 +170,7 @@ impl ActiveEvent {
         now: Timestamp,
     ) -> Settlement {
         let event = self.event.id;
-        self.settled.push(self.at);
+        self.settled.push(self.place);
         let delivery = self.delivery_mut();
         delivery.status = decision.status;
         delivery.reason.clone_from(&decision.reason);
@@ -210,7 +200,7 @@ impl ActiveEvent {
         let delivery = delivery.id;
         self.refusal = self.refusal.take().or(refusal);
         if smaller.is_some()
-            && let Some(item) = self.items.get_mut(self.at)
+            && let Some(item) = self.items.get_mut(self.place)
         {
             *item = None;
         }

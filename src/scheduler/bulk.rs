@@ -41,7 +41,7 @@ pub(super) async fn send(context: &Context, parts: Vec<Part>, blame: Blame, time
 }
 
 fn starts<'a>(context: &'a Context, part: &'a Part) -> impl Iterator<Item = Start> + 'a {
-    let first = part.active.place();
+    let first = part.active.place;
     let requests = &part.active.event.deliveries[first..first + part.requests];
     requests.iter().map(|delivery| Start {
         delivery: delivery.id,
@@ -86,7 +86,7 @@ fn sort(context: &Context, parts: Vec<Part>, begun: Vec<Begun>) -> (Vec<Item>, D
     let mut stopped: Vec<EventId> = Vec::new();
     let mut begun = begun.into_iter();
     for Part { mut active, requests } in parts {
-        let first = active.place();
+        let first = active.place;
         let own: Vec<Begun> = begun.by_ref().take(requests).collect();
         let mut attempts = Vec::with_capacity(requests);
         let busy = own.iter().any(|begun| matches!(begun, Begun::Busy));
@@ -94,19 +94,19 @@ fn sort(context: &Context, parts: Vec<Part>, begun: Vec<Begun>) -> (Vec<Item>, D
             match begun {
                 Begun::Go { attempt } => attempts.push((place, attempt)),
                 Begun::Duplicate(copied) => {
-                    active.stand_at(place);
+                    active.place = place;
                     active.copied(copied);
                     active.settled.push(place);
                 }
                 Begun::Busy => {}
             }
         }
-        active.stand_at(first);
+        active.place = first;
         if busy || active.run.is_some_and(|run| stopped.contains(&run)) {
             stopped.extend(active.run);
             let settlements = attempts.iter();
             let settlements = settlements.map(|(place, attempt)| {
-                active.stand_at(*place);
+                active.place = *place;
                 unsent(context, &active, *attempt, "another request has to go first")
             });
             let settlements = settlements.collect();
@@ -119,7 +119,7 @@ fn sort(context: &Context, parts: Vec<Part>, begun: Vec<Begun>) -> (Vec<Item>, D
             done.push((active, Vec::new(), then));
             continue;
         };
-        active.stand_at(*place);
+        active.place = *place;
         items.push(Item { active, attempts });
     }
     (items, done)

@@ -57,7 +57,7 @@ pub(super) fn each(context: &Context, items: Vec<Item>, outcome: &Outcome, blame
             let mut settlements = Vec::with_capacity(attempts.len());
             let mut last = Next::Continue;
             for (place, attempt) in attempts {
-                active.stand_at(place);
+                active.place = place;
                 let (settlement, next) = judge(context, &mut active, attempt, outcome.clone(), "", blame);
                 settlements.push(settlement);
                 last = next;
@@ -83,15 +83,15 @@ pub(super) fn again(
     words: &str,
 ) -> (ActiveEvent, Vec<Settlement>, Next) {
     let Item { mut active, attempts } = item;
-    let first = active.place();
+    let first = active.place;
     active.largest_job = largest;
     let words = format!("its bulk job was taken apart: {words}");
     let mut settlements = Vec::with_capacity(attempts.len());
     for (place, attempt) in attempts {
-        active.stand_at(place);
+        active.place = place;
         settlements.push(unsent(context, &active, attempt, &words));
     }
-    active.stand_at(first);
+    active.place = first;
     (active, settlements, Next::Continue)
 }
 

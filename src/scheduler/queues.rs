@@ -206,7 +206,7 @@ impl Load {
         if self.full || !active.bulkable || self.parts.len() >= largest {
             return Err(Box::new(active));
         }
-        let item = active.item(active.place());
+        let item = active.item(active.place);
         let added = item.map_or(Err(DoesNotFit::NotBulk), |item| self.job.add_item(item));
         if let Err(reason) = added {
             self.full = reason == DoesNotFit::Full;
@@ -214,7 +214,7 @@ impl Load {
         }
         self.largest = largest;
         let mut requests = 1;
-        while let Some(item) = active.next_in_job(active.place() + requests - 1) {
+        while let Some(item) = active.next_in_job(active.place + requests - 1) {
             if self.job.add_item(item).is_err() {
                 break;
             }
@@ -227,7 +227,7 @@ impl Load {
     /// Whether the event behind the last one may go in this job too: all requests of the last one are in it.
     fn ends(&self) -> bool {
         let last = self.parts.last();
-        last.is_some_and(|last| last.active.ends_with(last.active.place() + last.requests - 1))
+        last.is_some_and(|last| last.active.ends_with(last.active.place + last.requests - 1))
     }
 }
 

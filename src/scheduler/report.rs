@@ -41,7 +41,7 @@ impl Report {
 pub(super) fn stepped(metrics: &Metrics, active: &mut ActiveEvent, next: &Next) {
     let mut settled = std::mem::take(&mut active.settled);
     if settled.is_empty() {
-        settled.push(active.place());
+        settled.push(active.place);
     }
     for place in settled {
         let delivery = &active.event.deliveries[place];

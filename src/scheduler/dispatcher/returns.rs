@@ -30,7 +30,7 @@ pub(super) struct Returns {
 impl Returns {
     /// Sorts an event by the result that was written.
     pub(super) fn sort(&mut self, mut active: ActiveEvent, next: &Next) {
-        let before = active.place();
+        let before = active.place;
         let stays = match next {
             Next::Continue => active.advance(),
             Next::Reschedule { .. } | Next::Requeue { .. } | Next::Complete { .. } => false,
@@ -49,7 +49,7 @@ impl Returns {
         if stays && active.run.is_some_and(|run| self.broken.contains(&run)) {
             self.interrupted.push(active);
         } else if stays {
-            let moved = active.place() != before;
+            let moved = active.place != before;
             self.stays(active, moved);
         } else {
             self.gone.push((active.run, active.held));

@@ -45,7 +45,7 @@ pub(super) async fn frozen(context: &Context, job: ImportJobId) -> Result<Frozen
                 // From here on only the stored bodies are sent; the call is not needed.
                 active.event.payload = String::new();
                 active.event.envelope = None;
-                let attempts = vec![(active.place(), item.attempt)];
+                let attempts = vec![(active.place, item.attempt)];
                 waiting.push((place, Item { active, attempts }));
             }
             None => strays.push(item),
