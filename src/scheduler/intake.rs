@@ -15,7 +15,7 @@ use super::context::{Context, End, WriteGaveUp, error_chain};
 use super::counters;
 use super::plan::{Envelopes, Plan, Settings, plan};
 use super::policy::Cause;
-use super::reading::{self, Read};
+use super::reading;
 
 /// Events claimed in one intake, so that mapping does not delay other work for long.
 const AT_ONCE: usize = 500;
@@ -48,13 +48,9 @@ impl Capacity {
     }
 }
 
-/// The result of an intake.
-pub(super) struct Intake {
-    /// Mapped events that owe something.
-    pub(super) batch: Vec<ActiveEvent>,
-    /// When the next events are due, whether or not there is capacity for them.
-    pub(super) next_due: NextDue,
-}
+/// The result of an intake: mapped events that owe something, and when the next events are due, whether or not there is
+/// capacity for them.
+pub(super) type Intake = (Vec<ActiveEvent>, NextDue);
 
 /// Claims the events that are due, as far as there is capacity.
 pub(super) async fn take(context: &Context, capacity: Capacity) -> Result<Intake, WriteGaveUp> {
@@ -67,10 +63,7 @@ pub(super) async fn take(context: &Context, capacity: Capacity) -> Result<Intake
     bring_forward(context).await?;
     let due = next_due(context).await?;
     if !capacity.fits(due, now) {
-        return Ok(Intake {
-            batch: Vec::new(),
-            next_due: due,
-        });
+        return Ok((Vec::new(), due));
     }
     let outbox = &context.scheduler.outbox;
     let by = now.plus(context.lead());
@@ -94,8 +87,7 @@ pub(super) async fn take(context: &Context, capacity: Capacity) -> Result<Intake
     };
     // The claimed events stay active, even if this read fails.
     let later = NextDue::at(now.plus(LOOK_AGAIN));
-    let next_due = next_due(context).await.unwrap_or(later);
-    Ok(Intake { batch, next_due })
+    Ok((batch, next_due(context).await.unwrap_or(later)))
 }
 
 /// When the next events are due.
@@ -152,7 +144,7 @@ pub(super) async fn requeue(context: &Context, ids: &[EventId]) {
 async fn read(context: &Context, ids: &[EventId]) -> Result<Vec<ActiveEvent>, WriteGaveUp> {
     let mut batch = Vec::with_capacity(ids.len());
     for ids in ids.chunks(READ_AT_ONCE) {
-        let Read { events, ended } = reading::claimed(context, ids).await?;
+        let (events, ended) = reading::claimed(context, ids).await?;
         let mut mapped = MappedEvents {
             ended,
             ..MappedEvents::default()

@@ -11,15 +11,9 @@ use super::policy::Cause;
 /// batch can, the cause is not a damaged page.
 const FEW: usize = 20;
 
-/// Claimed events.
-pub(super) struct Read {
-    pub(super) events: Vec<ClaimedEvent>,
-    /// The ends of the events that were erased or cannot be read, so that no other event waits for them.
-    pub(super) ended: Vec<Next>,
-}
-
-/// Reads these events.
-pub(super) async fn claimed(context: &Context, ids: &[EventId]) -> Result<Read, WriteGaveUp> {
+/// Reads claimed events. Also returns the ends of those that were erased or cannot be read, so that no other event waits
+/// for them.
+pub(super) async fn claimed(context: &Context, ids: &[EventId]) -> Result<(Vec<ClaimedEvent>, Vec<Next>), WriteGaveUp> {
     let outbox = &context.scheduler.outbox;
     let (events, unreadable) = match outbox.claimed(ids).await {
         Ok(events) => (events, Vec::new()),
@@ -34,18 +28,23 @@ pub(super) async fn claimed(context: &Context, ids: &[EventId]) -> Result<Read, 
     }
     let gone = ids.iter().filter(|id| !events.iter().any(|event| event.id == **id));
     let ended = gone.map(|id| {
-        let is_unreadable = unreadable.contains(id);
-        let cause = if is_unreadable {
+        let cause = if unreadable.contains(id) {
             Cause::Damaged
         } else {
             Cause::PayloadErased
         };
-        dead(context, *id, &cause)
+        Next::Complete {
+            event: *id,
+            status: EventStatus::Dead,
+            reason: Some(Reason::from(&cause)),
+            copy_of: None,
+            hold: false,
+            erase: false,
+            now: context.now(),
+        }
     });
-    Ok(Read {
-        ended: ended.collect(),
-        events,
-    })
+    let ended = ended.collect();
+    Ok((events, ended))
 }
 
 /// Records and logs how many events cannot be read.
@@ -85,16 +84,4 @@ async fn one_by_one(
 fn failed(error: &ReadError) -> WriteGaveUp {
     tracing::error!(error = %error_chain(error), "failed to read claimed events");
     WriteGaveUp
-}
-
-fn dead(context: &Context, event: EventId, cause: &Cause) -> Next {
-    Next::Complete {
-        event,
-        status: EventStatus::Dead,
-        reason: Some(Reason::from(cause)),
-        copy_of: None,
-        hold: false,
-        erase: false,
-        now: context.now(),
-    }
 }

@@ -42,7 +42,7 @@ impl Dispatcher {
         self.taking_in = false;
         self.context.scheduler.instruments.heartbeats.intake_ended();
         match taken {
-            Ok(Intake { batch, next_due }) => {
+            Ok((batch, next_due)) => {
                 self.next_due = next_due;
                 self.held.add(Held::by(&batch));
                 self.queues.push(batch);
