@@ -191,6 +191,21 @@ impl Context {
         Ok(())
     }
 
+    /// Records steps of events without the result of an attempt.
+    pub(super) async fn step(&self, steps: Vec<Next>) -> Result<(), WriteGaveUp> {
+        let step = |next| Transition { settlement: None, next };
+        let transitions: Vec<Transition> = steps.into_iter().map(step).collect();
+        self.settle(&transitions).await
+    }
+
+    /// Requeues events by these steps.
+    pub(super) async fn requeue(&self, steps: Vec<Next>) {
+        let events = steps.len();
+        if self.step(steps).await.is_err() {
+            tracing::error!(events, "failed to requeue events; the next start claims them again");
+        }
+    }
+
     /// Repeats a write until it succeeds: the result of a sent request must not be lost because the disk was full for a
     /// while. Stops when the outbox is closed (the process is ending; the next start recovers), or when SQLite itself
     /// rejects the same write several times.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 use crate::model::{DeliveryStatus, EventId, Reason, SourceRules, Timestamp};
-use crate::outbox::{ClaimedEvent, Next, NextDue, PlannedDelivery, ReadError, StoredDelivery, Transition};
+use crate::outbox::{ClaimedEvent, Next, NextDue, PlannedDelivery, ReadError, StoredDelivery};
 
 use crate::telemetry;
 
@@ -124,19 +124,8 @@ fn failed_to_look(context: &Context, error: &ReadError) -> WriteGaveUp {
 pub(super) async fn requeue(context: &Context, ids: &[EventId]) {
     let now = context.now();
     let due = now.plus(TROUBLE_WAIT);
-    let transitions: Vec<Transition> = ids
-        .iter()
-        .map(|id| Transition {
-            settlement: None,
-            next: Next::Requeue { event: *id, due, now },
-        })
-        .collect();
-    if context.settle(&transitions).await.is_err() {
-        tracing::error!(
-            events = ids.len(),
-            "failed to requeue events; the next start claims them again"
-        );
-    }
+    let steps = ids.iter().map(|id| Next::Requeue { event: *id, due, now });
+    context.requeue(steps.collect()).await;
 }
 
 /// Reads claimed events and maps those that were not mapped in this generation, a few at a time: a call may be large,
@@ -226,11 +215,7 @@ impl MappedEvents {
                 }
             }
         }
-        let ended: Vec<Transition> = ended
-            .into_iter()
-            .map(|next| Transition { settlement: None, next })
-            .collect();
-        context.settle(&ended).await?;
+        context.step(ended).await?;
         Ok(batch)
     }
 }

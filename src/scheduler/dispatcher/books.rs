@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::Id;
 
 use crate::model::{EventId, Family, Outcome, OutcomeKind, Timestamp};
-use crate::outbox::{Next, NextDue, Transition};
+use crate::outbox::{Next, NextDue};
 use crate::scheduler::policy::Attempted;
 
 use super::super::active::{ActiveEvent, Held};
@@ -105,25 +105,16 @@ impl Dispatcher {
         self.release(&back, |active| active.release(now));
     }
 
-    /// Requeues events in the outbox, as `then` decides for each. They are not active any more.
+    /// Requeues events in the outbox, as `next` decides for each. They are not active any more.
     pub(super) fn release(&mut self, batch: &[ActiveEvent], next: impl Fn(&ActiveEvent) -> Next) {
         if batch.is_empty() {
             return;
         }
         self.held.remove(Held::by(batch));
-        let transition = |active: &ActiveEvent| Transition {
-            settlement: None,
-            next: next(active),
-        };
-        let transitions: Vec<Transition> = batch.iter().map(transition).collect();
+        let steps = batch.iter().map(next).collect();
         let context = Arc::clone(&self.context);
         self.tasks.spawn(async move {
-            if context.settle(&transitions).await.is_err() {
-                tracing::error!(
-                    events = transitions.len(),
-                    "failed to requeue events; the next start claims them again"
-                );
-            }
+            context.requeue(steps).await;
             Returned::Written
         });
     }
