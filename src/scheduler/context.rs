@@ -242,10 +242,7 @@ impl Context {
         let erase = is_request && event.kind == Some(EventType::Delete);
         // The reason stays in the outbox and out of the log: it may contain Klaviyo's text about a person, or text of
         // the call.
-        let copy_of = match end {
-            End::Copy(first) => Some(first),
-            End::Delivered | End::Skipped(_) | End::Dead(_) | End::Refused(..) => None,
-        };
+        let copy_of = if let End::Copy(first) = end { Some(first) } else { None };
         let (status, reason, refused) = match end {
             End::Delivered => (EventStatus::Delivered, None, None),
             End::Copy(first) => (EventStatus::Skipped, Some(Reason::from(&Cause::Copy(first))), None),
@@ -292,12 +289,6 @@ pub(super) fn request_id(outcome: &Outcome) -> Option<&str> {
 
 /// An error and its causes, in one line.
 pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        line.push_str(": ");
-        line.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    line
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
