@@ -34,7 +34,7 @@ pub(super) const LONGEST_PROBE: Duration = Duration::from_mins(1);
 /// How long to wait for an answer that is expected. Its arrival wakes the loop; this is only a bound.
 const ANSWER_BOUND: Duration = Duration::from_millis(200);
 
-/// The circuit breaker of one family, or of the account.
+/// The circuit breaker of one family, or of the account. It is closed at first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CircuitBreaker {
     /// Requests are sent. Changes to `Open` when enough different events fail or are refused. A restart begins in this
@@ -50,7 +50,10 @@ pub(super) enum CircuitBreaker {
 
 impl Default for CircuitBreaker {
     fn default() -> Self {
-        Self::closed()
+        Self::Closed {
+            failing: Failing::default(),
+            refused: Failing::default(),
+        }
     }
 }
 
@@ -106,13 +109,6 @@ pub(super) enum Sign {
 }
 
 impl CircuitBreaker {
-    fn closed() -> Self {
-        Self::Closed {
-            failing: Failing::default(),
-            refused: Failing::default(),
-        }
-    }
-
     /// Open, with a probe that may be sent at once: it was open before a restart.
     pub(super) const fn open_before(why: PauseKind, now: Timestamp) -> Self {
         let probe = Probe { at: now, sent: 0 };
@@ -193,7 +189,7 @@ impl CircuitBreaker {
     fn after(self, sign: Sign, max_in_flight: usize, started: Timestamp, now: Timestamp) -> Self {
         use PauseKind::{Refused, Unreachable};
         match (self, sign) {
-            (Self::Closed { .. } | Self::Open { why: Refused, .. }, Sign::Works) => Self::closed(),
+            (Self::Closed { .. } | Self::Open { why: Refused, .. }, Sign::Works) => Self::default(),
             (Self::Closed { refused, .. }, Sign::Answers) => Self::Closed {
                 failing: Failing::default(),
                 refused,
@@ -220,7 +216,7 @@ impl CircuitBreaker {
             },
             (Self::Open { probe, .. }, Sign::Refuses(_)) => Self::Open { why: Refused, probe },
             (Self::HalfOpen { step, probe }, Sign::Works) => match step.answered() {
-                step if step.allowed > max_in_flight => Self::closed(),
+                step if step.allowed > max_in_flight => Self::default(),
                 step => Self::HalfOpen { step, probe },
             },
             // Rate limited: the service is available, but no more requests should be in flight than are.
@@ -233,7 +229,7 @@ impl CircuitBreaker {
                 // others, so the next probe comes soon.
                 Self::Open {
                     why: Unreachable,
-                    probe: Probe::after(Unreachable, probe.sent.saturating_add(1).min(1), now),
+                    probe: Probe::after(Unreachable, 1, now),
                 }
             }
         }
@@ -286,16 +282,13 @@ impl Step {
 
     /// When all requests that were allowed in flight are answered, twice as many are allowed.
     fn answered(self) -> Self {
-        if self.answered + 1 < self.allowed {
-            return Self {
-                answered: self.answered + 1,
-                failing: 0,
-                ..self
-            };
-        }
+        let (allowed, answered) = match self.answered + 1 {
+            answered if answered < self.allowed => (self.allowed, answered),
+            _ => (self.allowed.saturating_mul(2), 0),
+        };
         Self {
-            allowed: self.allowed.saturating_mul(2),
-            answered: 0,
+            allowed,
+            answered,
             failing: 0,
         }
     }
