@@ -18,10 +18,10 @@ const RUNS_AT_MOST: Duration = Duration::from_hours(1);
 const SILENT_AT_MOST: Duration = Duration::from_mins(5);
 
 /// The state of a job, by an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum JobState {
     /// It is over, with or without a result.
-    Ended,
+    Ended(ImportJob),
     /// It is queued or running.
     Running,
     /// Klaviyo does not know it, so it cannot run any more.
@@ -32,14 +32,14 @@ enum JobState {
 
 /// Whether the watch of a job that is not over ends, and why. `age`: the time since it was sent. `silent`: the time
 /// since Klaviyo last reported that it runs, or since the watch began.
-fn given_up(state: JobState, age: Duration, silent: Duration) -> Option<&'static str> {
+fn given_up(state: &JobState, age: Duration, silent: Duration) -> Option<&'static str> {
     match state {
         JobState::NotFound => Some("Klaviyo does not know its import job any more"),
         JobState::Running if age >= RUNS_AT_MOST => Some("its import job was not over after an hour"),
         JobState::Unknown if silent >= SILENT_AT_MOST => {
             Some("its import job was accepted, and its end never reported")
         }
-        JobState::Ended | JobState::Running | JobState::Unknown => None,
+        JobState::Ended(_) | JobState::Running | JobState::Unknown => None,
     }
 }
 
@@ -48,19 +48,19 @@ pub(super) async fn followed(context: &Context, id: &str, state: Option<ImportJo
     let (mut waited, mut silent) = (Duration::ZERO, Duration::ZERO);
     // The answer to the job may already report its end. After a start there is no answer, so the job is polled at once.
     let mut known = match state {
-        Some(job) => (state_of(&job), Some(job)),
+        Some(job) => state_of(job),
         None => poll(&context.current(), id).await,
     };
     loop {
         let context = context.current();
         match known {
-            (JobState::Ended, Some(job)) => return ended(&context, &job).await,
-            (JobState::Running, _) => silent = Duration::ZERO,
-            (JobState::Ended | JobState::NotFound | JobState::Unknown, _) => {}
+            JobState::Ended(job) => return ended(&context, &job).await,
+            JobState::Running => silent = Duration::ZERO,
+            JobState::NotFound | JobState::Unknown => {}
         }
         // A clock that was set back does not prolong the wait.
         let age = context.now().since(began).max(waited);
-        if let Some(why) = given_up(known.0, age, silent) {
+        if let Some(why) = given_up(&known, age, silent) {
             tracing::warn!(job = id, why, "an import job is given up; its items are sent singly");
             return End::Unclear(why);
         }
@@ -71,17 +71,14 @@ pub(super) async fn followed(context: &Context, id: &str, state: Option<ImportJo
     }
 }
 
-async fn poll(context: &Context, id: &str) -> (JobState, Option<ImportJob>) {
+async fn poll(context: &Context, id: &str) -> JobState {
     let (outcome, answer) = get(context, &import_job_route(id)).await;
-    match import_job(&answer) {
-        Some(job) => (state_of(&job), Some(job)),
-        None => (state_without_a_job(&outcome), None),
-    }
+    import_job(&answer).map_or_else(|| state_without_a_job(&outcome), state_of)
 }
 
-const fn state_of(job: &ImportJob) -> JobState {
+fn state_of(job: ImportJob) -> JobState {
     match job.status {
-        ImportStatus::Complete | ImportStatus::Cancelled => JobState::Ended,
+        ImportStatus::Complete | ImportStatus::Cancelled => JobState::Ended(job),
         ImportStatus::Queued | ImportStatus::Processing => JobState::Running,
         ImportStatus::Other => JobState::Unknown,
     }
@@ -137,21 +134,21 @@ mod tests {
 
     #[test]
     fn a_job_that_runs_is_waited_for_an_hour() {
-        let runs = |age| given_up(JobState::Running, age, Duration::ZERO);
+        let runs = |age| given_up(&JobState::Running, age, Duration::ZERO);
         assert_eq!(runs(59 * MINUTE), None);
         assert!(runs(60 * MINUTE).is_some());
     }
 
     #[test]
     fn a_job_without_a_reported_state_is_waited_for_five_minutes_however_old_it_is() {
-        let nothing = |silent| given_up(JobState::Unknown, 100 * MINUTE, silent);
+        let nothing = |silent| given_up(&JobState::Unknown, 100 * MINUTE, silent);
         assert_eq!(nothing(4 * MINUTE), None);
         assert!(nothing(5 * MINUTE).is_some());
     }
 
     #[test]
     fn a_job_that_klaviyo_does_not_know_is_given_up_at_once() {
-        assert!(given_up(JobState::NotFound, Duration::ZERO, Duration::ZERO).is_some());
+        assert!(given_up(&JobState::NotFound, Duration::ZERO, Duration::ZERO).is_some());
     }
 
     #[test]
