@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::{Instrument as _, Span, field};
 
 use crate::klaviyo::bulk::{BulkJob, named_items};
-use crate::model::{DeliveryKind, EventId, Outcome, OutcomeKind};
+use crate::model::{DeliveryKind, EventId, ImportJobId, Outcome, OutcomeKind, Timestamp};
 use crate::outbox::{Begun, Start};
 
 use crate::telemetry;
@@ -51,19 +51,20 @@ fn starts<'a>(context: &'a Context, part: &'a Part) -> impl Iterator<Item = Star
     })
 }
 
-/// Records the start of the attempts. Profiles go in an import job, which is recorded too.
+/// Records the start of the attempts. Profiles go in an import job, which is recorded too; its id and the time of its
+/// start are returned.
 async fn begin(
     context: &Context,
     parts: &[Part],
     starts: &[Start],
-) -> Result<(Vec<Begun>, Option<import::Begun>), WriteGaveUp> {
+) -> Result<(Vec<Begun>, Option<(ImportJobId, Timestamp)>), WriteGaveUp> {
     let imports = |part: &Part| part.active.delivery().kind == DeliveryKind::Profile;
     if !parts.iter().all(imports) {
         return Ok((context.begin(starts).await?, None));
     }
     let at = context.now();
     let (id, begun) = context.begin_import(starts).await?;
-    Ok((begun, Some(import::Begun { id, at })))
+    Ok((begun, Some((id, at))))
 }
 
 fn span(items: &[Item]) -> Span {
@@ -142,7 +143,7 @@ async fn exchange(
     context: &Context,
     job: &BulkJob,
     items: Vec<Item>,
-    import: Option<import::Begun>,
+    import: Option<(ImportJobId, Timestamp)>,
     blame: Blame,
     timeout: Duration,
 ) -> (Done, Option<Outcome>, Option<Watch>) {

@@ -11,14 +11,14 @@ mod lost;
 mod sent;
 mod watch;
 
-pub(super) use sent::{Begun, Watch, may_run, sent};
+pub(super) use sent::{Watch, may_run, sent};
 
 use std::time::Duration;
 
 use crate::klaviyo::Route;
 use crate::klaviyo::bulk::ImportError;
 use crate::model::{Family, Outcome};
-use crate::outbox::OpenImport;
+use crate::outbox::{OpenImport, ReadError};
 use crate::scheduler::policy::JOBS_IN_FLIGHT;
 
 use super::context::{Context, error_chain};
@@ -75,10 +75,9 @@ pub(super) async fn watch(context: &Context, watch: Watch) -> Option<Report> {
 }
 
 /// Repeats a read of the outbox until it succeeds; `None` when the scheduler stops before.
-async fn read<T, E, F>(context: &Context, read: impl Fn() -> F) -> Option<T>
+async fn read<T, F>(context: &Context, read: impl Fn() -> F) -> Option<T>
 where
-    F: Future<Output = Result<T, E>>,
-    E: std::error::Error,
+    F: Future<Output = Result<T, ReadError>>,
 {
     loop {
         match read().await {

@@ -26,12 +26,6 @@ impl Watch {
     }
 }
 
-/// A job that was just recorded in the outbox.
-pub(in crate::scheduler) struct Begun {
-    pub(in crate::scheduler) id: ImportJobId,
-    pub(in crate::scheduler) at: Timestamp,
-}
-
 /// Whether Klaviyo may process a job after this outcome of its request. A gateway in front of Klaviyo that got no
 /// answer, or an incomplete one, from the server behind it (502, 504, 520, 524) does not know whether the job was
 /// accepted.
@@ -43,18 +37,18 @@ pub(in crate::scheduler) fn may_run(outcome: &Outcome) -> bool {
     }
 }
 
-/// What is to be watched of a job that may run. Klaviyo's job id is in the outbox when this returns.
+/// What is to be watched of the job `id` that began at `began` and may run. Klaviyo's job id is in the outbox when this returns.
 pub(in crate::scheduler) async fn sent<'a>(
     context: &Context,
-    begun: Begun,
+    (id, began): (ImportJobId, Timestamp),
     batch: impl Iterator<Item = &'a ActiveEvent> + Clone + Send,
     answer: Option<&[u8]>,
 ) -> Watch {
     let state = answer.and_then(import_job);
     let events: Vec<EventId> = batch.clone().map(|active| active.event.id).collect();
-    if let Some(ImportJob { id, .. }) = &state {
+    if let Some(job) = &state {
         let outbox = &context.scheduler.outbox;
-        let write = || outbox.import_accepted(begun.id, id.clone());
+        let write = || outbox.import_accepted(id, job.id.clone());
         if let Err(WriteGaveUp) = context.write_until_done("an import job's id", write).await {
             tracing::error!("failed to store the id of an import job; the next start searches for the job");
         }
@@ -66,9 +60,9 @@ pub(in crate::scheduler) async fn sent<'a>(
     }
     Watch {
         job: OpenImport {
-            id: begun.id,
+            id,
             klaviyo_id: state.as_ref().map(|job| job.id.clone()),
-            began: begun.at,
+            began,
             items: u64::try_from(events.len()).unwrap_or(u64::MAX),
             events,
         },
