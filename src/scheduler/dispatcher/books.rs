@@ -123,25 +123,22 @@ impl Dispatcher {
     async fn answered(&mut self, request: &InFlightRequest, answered: Option<Outcome>) {
         let now = self.context.now();
         let family = request.family;
-        let rate = answered.as_ref().and_then(|outcome| outcome.rate.as_ref());
-        let status = answered.as_ref().and_then(|outcome| outcome.http_status);
-        let retry_after = answered.as_ref().and_then(|outcome| outcome.retry_after);
         // The limits must get the answer of every request they have counted, even when nothing was sent in the end.
-        self.limits.answered(family, status, retry_after, rate, now);
+        self.limits.answered(family, answered.as_ref(), now);
         let (Some(outcome), Some(event)) = (answered, request.events.first()) else {
             self.breakers.unsent(family, now);
             return;
         };
         let metrics = &self.context.scheduler.instruments.metrics;
         metrics.request_out(family, outcome.http_status);
-        if status.is_some() {
+        if outcome.http_status.is_some() {
             self.latencies.answered(family, now.since(request.started));
         }
         let attempted = Attempted {
             event: *event,
             family,
             kind: outcome.kind,
-            http_status: status,
+            http_status: outcome.http_status,
             started: request.started,
         };
         let max_in_flight = self.context.settings.policy.max_in_flight;
@@ -160,7 +157,7 @@ impl Dispatcher {
         match self.in_flight.remove(&id) {
             Some(request) => {
                 let now = self.context.now();
-                self.limits.answered(request.family, None, None, None, now);
+                self.limits.answered(request.family, None, now);
                 self.held.remove(request.held);
                 for run in request.runs {
                     let waiting = self.queues.give_up(run);

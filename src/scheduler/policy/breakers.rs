@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::model::{EventId, Family, OutcomeKind, PauseKind, Timestamp};
 
 use super::breaker::{CircuitBreaker, Permit, Sign};
+use super::limits::TOO_MANY_REQUESTS;
 
 /// How many failed events are remembered: more than are ever claimed at once by default. A failure of an event that is
 /// not remembered counts as its first one.
@@ -226,7 +227,7 @@ const fn sign(attempted: &Attempted) -> Sign {
     match attempted.kind {
         OutcomeKind::Accepted | OutcomeKind::Refused | OutcomeKind::Conflict => Sign::Works,
         OutcomeKind::Stopped => Sign::Refuses(attempted.event),
-        OutcomeKind::Retry if matches!(attempted.http_status, Some(429)) => Sign::Answers,
+        OutcomeKind::Retry if matches!(attempted.http_status, Some(TOO_MANY_REQUESTS)) => Sign::Answers,
         OutcomeKind::Retry | OutcomeKind::Unknown => Sign::Fails(attempted.event),
     }
 }

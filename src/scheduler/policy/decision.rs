@@ -7,10 +7,8 @@ use crate::model::{DeliveryKind, DeliveryStatus, Outcome, OutcomeKind, Reason, T
 
 use super::breaker::LONGEST_PROBE;
 use super::cause::{Cause, reason_of};
-use super::limits::LONGEST_RETRY_AFTER;
+use super::limits::{LONGEST_RETRY_AFTER, TOO_MANY_REQUESTS};
 use super::retry::retry_delay;
-
-const TOO_MANY_REQUESTS: u16 = 429;
 
 /// The longest time that a delivery waits for its next attempt.
 pub fn longest_wait(policy: &DeliveryConfig) -> Duration {

@@ -168,7 +168,7 @@ impl Meter {
     }
 
     /// One request was answered.
-    pub(super) fn answered(&mut self, rate: Option<&RateInfo>, now: Timestamp) {
+    pub(super) fn answered(&mut self, rate: Option<RateInfo>, now: Timestamp) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.last_answer_at = now;
         let Some(rate) = rate else {

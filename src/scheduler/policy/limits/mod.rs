@@ -13,16 +13,14 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use crate::config::DeliveryConfig;
-use crate::model::{Family, RateInfo, Timestamp};
+use crate::model::{Family, Outcome, Timestamp};
 
 pub use meter::Closed;
 pub(super) use meter::LONGEST_RETRY_AFTER;
 use meter::Meter;
 
-const TOO_MANY_REQUESTS: u16 = 429;
+pub(super) const TOO_MANY_REQUESTS: u16 = 429;
 
 /// The limits of every family.
 ///
@@ -78,23 +76,16 @@ impl Limits {
         self.meter_mut(family, now).sent(n, now);
     }
 
-    /// One request was answered; without a status when its answer never came.
-    pub fn answered(
-        &mut self,
-        family: Family,
-        http_status: Option<u16>,
-        retry_after: Option<Duration>,
-        rate: Option<&RateInfo>,
-        now: Timestamp,
-    ) {
+    /// One request was answered; `None`, or without a status, when its answer never came.
+    pub fn answered(&mut self, family: Family, answer: Option<&Outcome>, now: Timestamp) {
         let meter = self.meter_mut(family, now);
-        let Some(status) = http_status else {
+        let Some((answer, status)) = answer.and_then(|answer| Some((answer, answer.http_status?))) else {
             meter.lost();
             return;
         };
-        meter.answered(rate, now);
+        meter.answered(answer.rate, now);
         if status == TOO_MANY_REQUESTS {
-            meter.rate_limited(retry_after, now);
+            meter.rate_limited(answer.retry_after, now);
         } else {
             meter.opened(now);
         }

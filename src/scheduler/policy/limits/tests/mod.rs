@@ -2,10 +2,13 @@
 
 mod simulation;
 
+use std::time::Duration;
+
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
+use crate::model::{OutcomeKind, RateInfo};
 
 fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(1_000_000_000).plus(Duration::from_millis(millis))
@@ -26,16 +29,32 @@ fn limits() -> Limits {
     limits
 }
 
+fn accepted(rate: Option<RateInfo>) -> Outcome {
+    Outcome {
+        http_status: Some(202),
+        rate,
+        ..Outcome::of(OutcomeKind::Accepted)
+    }
+}
+
+fn too_many(retry_after: Option<Duration>) -> Outcome {
+    Outcome {
+        http_status: Some(TOO_MANY_REQUESTS),
+        retry_after,
+        ..Outcome::of(OutcomeKind::Retry)
+    }
+}
+
 fn answer(limits: &mut Limits, family: Family, now: Timestamp) {
-    limits.answered(family, Some(202), None, None, now);
+    limits.answered(family, Some(&accepted(None)), now);
 }
 
 fn answer_with(limits: &mut Limits, family: Family, rate: RateInfo, now: Timestamp) {
-    limits.answered(family, Some(202), None, Some(&rate), now);
+    limits.answered(family, Some(&accepted(Some(rate))), now);
 }
 
 fn rate_limit(limits: &mut Limits, family: Family, retry_after: Option<Duration>, now: Timestamp) {
-    limits.answered(family, Some(429), retry_after, None, now);
+    limits.answered(family, Some(&too_many(retry_after)), now);
 }
 
 fn rate(limit: u32, remaining: u32, reset: u64) -> RateInfo {
@@ -206,7 +225,7 @@ fn after_a_silence_a_few_go_ahead_and_the_rest_when_one_was_answered() {
     limits.sent(Family::Event, 14, at(10_000));
     assert_eq!(limits.room(Family::Event, at(10_100)), 0);
     assert!(limits.next(Family::Event, at(10_100)) > Some(at(10_100)));
-    limits.answered(Family::Event, None, None, None, at(10_200));
+    limits.answered(Family::Event, None, at(10_200));
     assert_eq!(limits.room(Family::Event, at(10_200)), 1, "a lost answer has no count");
     answer(&mut limits, Family::Event, at(10_300));
     assert_eq!(limits.room(Family::Event, at(10_300)), 266);
@@ -260,13 +279,13 @@ fn there_is_always_a_way_on() {
         assert_eq!(room == 0, next.is_some(), "seed {seed}, round {round}");
         limits.sent(family, room, now);
         for _ in 0..room {
-            let (status, rate) = match chance.random_range(0..100) {
-                0 => (Some(429), None),
-                1..10 => (None, None),
-                10..40 => (Some(202), Some(rate(150, chance.random_range(0..150), 40))),
-                _ => (Some(202), None),
+            let answer = match chance.random_range(0..100) {
+                0 => Some(too_many(Some(secs(5)))),
+                1..10 => None,
+                10..40 => Some(accepted(Some(rate(150, chance.random_range(0..150), 40)))),
+                _ => Some(accepted(None)),
             };
-            limits.answered(family, status, Some(secs(5)), rate.as_ref(), now);
+            limits.answered(family, answer.as_ref(), now);
         }
         for looks in 0.. {
             let Some(next) = limits.next(family, now) else {

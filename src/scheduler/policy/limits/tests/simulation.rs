@@ -26,12 +26,6 @@ struct Server {
     count: [u32; 2],
 }
 
-struct Answer {
-    status: u16,
-    retry_after: Option<Duration>,
-    rate: Option<RateInfo>,
-}
-
 impl Server {
     fn new(limit: FamilyLimit, chance: &mut StdRng) -> Self {
         Self {
@@ -42,7 +36,7 @@ impl Server {
         }
     }
 
-    fn answer(&mut self, now: i64) -> Answer {
+    fn answer(&mut self, now: i64) -> Outcome {
         let lengths = [1_000, 60_000];
         let limits = [self.limit.burst, self.limit.steady];
         let mut rate_limited = None;
@@ -59,24 +53,15 @@ impl Server {
             }
         }
         if rate_limited.is_some() {
-            return Answer {
-                status: 429,
-                retry_after: rate_limited,
-                rate: None,
-            };
+            return too_many(rate_limited);
         }
         self.count[0] += 1;
         self.count[1] += 1;
-        let rate = RateInfo {
+        accepted(Some(RateInfo {
             limit: Some(self.limit.steady),
             remaining: Some(self.limit.steady - self.count[1]),
             reset: Some(seconds(left[1])),
-        };
-        Answer {
-            status: 202,
-            retry_after: None,
-            rate: Some(rate),
-        }
+        }))
     }
 }
 
@@ -158,7 +143,7 @@ struct Run<'a> {
     server: Server,
     limits: Limits,
     requests: BTreeSet<(i64, u64)>,
-    answers: BTreeMap<(i64, u64), Answer>,
+    answers: BTreeMap<(i64, u64), Outcome>,
     number: u64,
 }
 
@@ -194,19 +179,10 @@ impl Run<'_> {
     fn receive(&mut self, at: i64) -> [u32; 2] {
         let mut counts = [0; 2];
         while let Some(answer) = self.answers.first_entry().filter(|next| next.key().0 <= at) {
-            let Answer {
-                status,
-                retry_after,
-                rate,
-            } = answer.remove();
-            self.limits.answered(
-                self.setup.family,
-                Some(status),
-                retry_after,
-                rate.as_ref(),
-                Timestamp::from_millis(at),
-            );
-            counts[usize::from(status == 429)] += 1;
+            let answer = answer.remove();
+            let now = Timestamp::from_millis(at);
+            self.limits.answered(self.setup.family, Some(&answer), now);
+            counts[usize::from(answer.kind == OutcomeKind::Retry)] += 1;
         }
         counts
     }
