@@ -67,74 +67,59 @@ mod tests {
         jobs: 0,
     };
 
+    /// This many requests wait, and each of them may be sent in a job.
+    const fn backlog(waiting: usize) -> QueueState {
+        QueueState {
+            waiting,
+            bulkable: waiting,
+            ..QUIET
+        }
+    }
+
     #[test]
     fn a_shallow_backlog_goes_singly() {
         assert_eq!(choose_dispatch(QUIET), Dispatch::Nothing);
-        let few = QueueState {
-            waiting: 280,
-            bulkable: 280,
-            ..QUIET
-        };
-        assert_eq!(choose_dispatch(few), Dispatch::Single);
-        let few_and_no_room = QueueState {
-            waiting: 50,
-            bulkable: 50,
+        assert_eq!(choose_dispatch(backlog(280)), Dispatch::Single);
+        let no_room = QueueState {
             single_room: 0,
-            ..QUIET
+            ..backlog(50)
         };
-        assert_eq!(choose_dispatch(few_and_no_room), Dispatch::Nothing);
+        assert_eq!(choose_dispatch(no_room), Dispatch::Nothing);
     }
 
     #[test]
     fn what_single_calls_cannot_clear_in_a_second_goes_in_jobs() {
-        let deep = QueueState {
-            waiting: 281,
-            bulkable: 281,
-            ..QUIET
-        };
-        assert_eq!(choose_dispatch(deep), Dispatch::Job);
+        assert_eq!(choose_dispatch(backlog(281)), Dispatch::Job);
         let spent = QueueState {
-            waiting: 51,
-            bulkable: 51,
             single_room: 0,
             clears: 0,
-            ..QUIET
+            ..backlog(51)
         };
         assert_eq!(choose_dispatch(spent), Dispatch::Job);
     }
 
     #[test]
     fn without_room_for_a_job_single_calls_use_theirs() {
-        let deep = QueueState {
-            waiting: 1000,
-            bulkable: 1000,
-            ..QUIET
-        };
-        assert_eq!(choose_dispatch(QueueState { job_room: 0, ..deep }), Dispatch::Single);
-        assert_eq!(
-            choose_dispatch(QueueState {
-                jobs: JOBS_IN_FLIGHT,
-                ..deep
-            }),
-            Dispatch::Single
-        );
-        assert_eq!(
-            choose_dispatch(QueueState {
-                job_room: 0,
-                single_room: 0,
-                ..deep
-            }),
-            Dispatch::Nothing
-        );
+        for (single_room, job_room, jobs, expected) in [
+            (280, 0, 0, Dispatch::Single),
+            (280, 8, JOBS_IN_FLIGHT, Dispatch::Single),
+            (0, 0, 0, Dispatch::Nothing),
+        ] {
+            let deep = QueueState {
+                single_room,
+                job_room,
+                jobs,
+                ..backlog(1000)
+            };
+            assert_eq!(choose_dispatch(deep), expected, "{deep:?}");
+        }
     }
 
     #[test]
     fn events_of_one_person_behind_each_other_go_in_a_job() {
         let run = |following| QueueState {
-            waiting: 1,
-            bulkable: 1,
             following,
-            ..QUIET
+            ..backlog(1)
         };
         assert_eq!(choose_dispatch(run(FEWEST_IN_A_RUN - 1)), Dispatch::Single);
         assert_eq!(choose_dispatch(run(FEWEST_IN_A_RUN)), Dispatch::Job);
@@ -143,9 +128,8 @@ mod tests {
     #[test]
     fn what_is_not_bulkable_goes_singly_however_deep() {
         let deep = QueueState {
-            waiting: 1000,
             bulkable: 0,
-            ..QUIET
+            ..backlog(1000)
         };
         assert_eq!(choose_dispatch(deep), Dispatch::Single);
     }
