@@ -149,10 +149,8 @@ impl Queues {
     pub(super) fn take_job(&mut self, family: Family) -> Vec<Part> {
         let queue = self.of(family);
         let first = queue.fresh.iter().find(|active| active.bulkable);
-        let Some(first) = first.map(ActiveEvent::delivery) else {
-            return Vec::new();
-        };
-        let Some(job) = BulkJob::new(first.kind, first.list_id.as_deref()) else {
+        let first = first.map(ActiveEvent::delivery);
+        let Some(job) = first.and_then(|first| BulkJob::new(first.kind, first.list_id.as_deref())) else {
             return Vec::new();
         };
         let fresh = std::mem::take(&mut queue.fresh);
@@ -165,8 +163,8 @@ impl Queues {
         let mut left = VecDeque::with_capacity(fresh.len());
         for active in fresh {
             let run = active.run;
-            if let Err(active) = load.take(active) {
-                left.push_back(*active);
+            if let Some(active) = load.take(active) {
+                left.push_back(active);
                 continue;
             }
             if let Some(run) = run.and_then(|run| self.runs.get_mut(&run)) {
@@ -201,16 +199,16 @@ struct Load {
 impl Load {
     /// Adds the current request of an event, and as many of its next ones as fit. Returns the event when not even the
     /// first one fits.
-    fn take(&mut self, mut active: ActiveEvent) -> Result<(), Box<ActiveEvent>> {
+    fn take(&mut self, mut active: ActiveEvent) -> Option<ActiveEvent> {
         let largest = self.largest.min(active.largest_job);
         if self.full || !active.bulkable || self.parts.len() >= largest {
-            return Err(Box::new(active));
+            return Some(active);
         }
         let item = active.item(active.place);
         let added = item.map_or(Err(DoesNotFit::NotBulk), |item| self.job.add_item(item));
         if let Err(reason) = added {
             self.full = reason == DoesNotFit::Full;
-            return Err(Box::new(active));
+            return Some(active);
         }
         self.largest = largest;
         let mut requests = 1;
@@ -221,7 +219,7 @@ impl Load {
             requests += 1;
         }
         self.parts.push(Part { active, requests });
-        Ok(())
+        None
     }
 
     /// Whether the event behind the last one may go in this job too: all requests of the last one are in it.
@@ -237,8 +235,8 @@ impl Run {
         while load.ends()
             && let Some(next) = self.waiting.pop_front()
         {
-            if let Err(next) = load.take(next) {
-                self.waiting.push_front(*next);
+            if let Some(next) = load.take(next) {
+                self.waiting.push_front(next);
                 break;
             }
             self.ahead += 1;
