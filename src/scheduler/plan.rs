@@ -100,16 +100,32 @@ fn call_of(event: &ClaimedEvent, envelopes: &mut Envelopes) -> Result<Call, Call
 }
 
 impl Plan {
-    /// A plan with these deliveries of a call made `at`, without subscriptions that a replay should not send.
+    /// A plan with these deliveries of a call made `at`. On a replay or import, subscriptions that are not recent are
+    /// left out, because subscribing again would cancel a later unsubscribe. The operator can request them; the delivery
+    /// before records what was left out. The time of the call counts, because an imported call arrived only recently.
+    /// While two clocks disagree the later one counts: a subscription that was left out can still be sent, but one that
+    /// was sent cannot be undone.
     pub(super) fn of(
         mut owed: Vec<PlannedDelivery>,
         event: &ClaimedEvent,
         at: Timestamp,
         settings: &Settings<'_>,
     ) -> Self {
-        leave_out_old_consent(&mut owed, event, at, settings);
-        if owed.is_empty() {
+        let before = owed.len();
+        let recent = settings.latest.since(at) <= settings.replay_consent_within;
+        if event.generation != 1 && !event.replay.consent && !recent {
+            owed.retain(|delivery| delivery.kind != DeliveryKind::Subscription);
+        }
+        let left_out = owed.len() < before;
+        let Some(first) = owed.first_mut() else {
             return Self::Skip(Reason::from(&Cause::OldConsent));
+        };
+        if left_out {
+            first.warnings.push(
+                "the subscription was left out of this replay or import: it is older than \
+                 `delivery.replay_consent_within`; `replay --consent` sends it"
+                    .to_owned(),
+            );
         }
         Self::Owes(owed)
     }
@@ -125,33 +141,6 @@ fn owed_by(planned: Planned) -> PlannedDelivery {
         request: planned.body,
         rejected: planned.rejected.as_ref().map(Reason::from),
         warnings: planned.warnings.iter().map(ToString::to_string).collect(),
-    }
-}
-
-/// Leaves out subscriptions that are not recent on a replay or import, because subscribing again would cancel a later
-/// unsubscribe. The operator can request them; the delivery before records what was left out. The time of the call
-/// counts, because an imported call arrived only recently. While two clocks disagree the later one counts: a
-/// subscription that was left out can still be sent, but one that was sent cannot be undone.
-fn leave_out_old_consent(
-    owed: &mut Vec<PlannedDelivery>,
-    event: &ClaimedEvent,
-    at: Timestamp,
-    settings: &Settings<'_>,
-) {
-    let recent = settings.latest.since(at) <= settings.replay_consent_within;
-    if event.generation == 1 || event.replay.consent || recent {
-        return;
-    }
-    let before = owed.len();
-    owed.retain(|delivery| delivery.kind != DeliveryKind::Subscription);
-    if owed.len() < before
-        && let Some(first) = owed.first_mut()
-    {
-        first.warnings.push(
-            "the subscription was left out of this replay or import: it is older than \
-             `delivery.replay_consent_within`; `replay --consent` sends it"
-                .to_owned(),
-        );
     }
 }
 
