@@ -53,13 +53,11 @@ impl Dispatcher {
         }
     }
 
-    pub(super) async fn sent(&mut self, mut report: Report, request: Option<InFlightRequest>) {
+    pub(super) async fn sent(&mut self, report: Report, request: Option<InFlightRequest>) {
         let metrics = &self.context.scheduler.instruments.metrics;
-        for (active, next) in &mut report.events {
-            report::stepped(metrics, active, next);
-        }
         let mut returned = Returns::default();
-        for (active, next) in report.events {
+        for (mut active, next) in report.events {
+            report::stepped(metrics, &mut active, &next);
             returned.sort(active, &next);
         }
         for active in report.unwritten {

@@ -31,14 +31,10 @@ impl Returns {
     /// Sorts an event by the result that was written.
     pub(super) fn sort(&mut self, mut active: ActiveEvent, next: &Next) {
         let before = active.place;
-        let stays = match next {
-            Next::Continue => active.advance(),
-            Next::Reschedule { .. } | Next::Requeue { .. } | Next::Complete { .. } => false,
-        };
-        let breaks = match next {
-            Next::Reschedule { .. } | Next::Requeue { .. } => true,
-            Next::Complete { hold, .. } => *hold,
-            Next::Continue => false,
+        let (stays, breaks) = match next {
+            Next::Continue => (active.advance(), false),
+            Next::Reschedule { .. } | Next::Requeue { .. } => (false, true),
+            Next::Complete { hold, .. } => (false, *hold),
         };
         if let Some(run) = active.run
             && breaks
