@@ -168,12 +168,12 @@ async fn exchange(
         let watch = import::sent(context, begun, items.iter().map(|item| &item.active), answer).await;
         return (Vec::new(), Some(answered), Some(watch));
     }
+    let words = outcome.error.as_deref().unwrap_or("no words");
     let settled = match outcome.kind {
-        OutcomeKind::Refused | OutcomeKind::Conflict => refused(context, job, items, &outcome, &answer),
+        OutcomeKind::Refused | OutcomeKind::Conflict => refused(context, job, items, words, &answer),
         // The cause may be a single item: splitting the job in halves isolates that item in a few steps. In an
         // outage the circuit breaker stops the halves from being sent.
         OutcomeKind::Retry | OutcomeKind::Stopped if outcome.http_status != Some(429) && job.len() > 1 => {
-            let words = outcome.error.as_deref().unwrap_or("no words");
             let half = items.len().div_ceil(2);
             taken_apart(context, items, half, words)
         }
@@ -187,8 +187,7 @@ async fn exchange(
 
 /// Handles a refused job. Events whose items the error names are sent again singly; the others are sent again without
 /// them. When the error names no item, all items are sent again in halves.
-fn refused(context: &Context, job: &BulkJob, items: Vec<Item>, outcome: &Outcome, answer: &[u8]) -> Done {
-    let words = outcome.error.as_deref().unwrap_or("no words");
+fn refused(context: &Context, job: &BulkJob, items: Vec<Item>, words: &str, answer: &[u8]) -> Done {
     let named = named_items(job, answer);
     if named.is_empty() {
         let half = items.len() / 2;

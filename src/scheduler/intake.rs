@@ -73,12 +73,9 @@ pub(super) async fn take(context: &Context, capacity: Capacity) -> Result<Intake
     let read = read(context, &ids).await;
     context.scheduler.instruments.heartbeats.events_read(read.is_ok());
     let batch = if let Ok(mut batch) = read {
-        let runs: HashMap<EventId, EventId> = claimed
-            .iter()
-            .filter_map(|claimed| Some((claimed.event, claimed.run?)))
-            .collect();
+        let runs: HashMap<_, _> = claimed.iter().map(|claimed| (claimed.event, claimed.run)).collect();
         for active in &mut batch {
-            active.run = runs.get(&active.event.id).copied();
+            active.run = runs.get(&active.event.id).copied().flatten();
         }
         batch
     } else {

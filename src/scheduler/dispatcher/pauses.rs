@@ -146,9 +146,8 @@ impl Pauses {
                 Some(_) | None => "`klaviyo-relay status` has its words",
             };
             let status = failure.and_then(|failure| failure.http_status);
-            let remedy = (pause.kind == PauseKind::Refused)
-                .then(|| status.and_then(|status| remedy(status, key)))
-                .flatten();
+            let refused = status.filter(|_| pause.kind == PauseKind::Refused);
+            let remedy = refused.and_then(|status| remedy(status, key));
             tracing::error!(
                 scope = pause.scope(),
                 kind = %pause.kind,
@@ -243,8 +242,8 @@ impl Dispatcher {
     /// Tries at once the families that an operator has released.
     pub(super) fn looked(&mut self, released: &[Option<Family>]) {
         let now = self.context.now();
-        let gone = |pause: &Pause| released.contains(&pause.family);
-        let released: Vec<Pause> = self.pauses.written.extract_if(.., |pause| gone(pause)).collect();
+        let gone = |pause: &mut Pause| released.contains(&pause.family);
+        let released: Vec<Pause> = self.pauses.written.extract_if(.., gone).collect();
         for pause in released {
             tracing::info!(scope = pause.scope(), kind = %pause.kind, "an operator's release: trying at once");
             for family in Queues::FAMILIES {

@@ -25,14 +25,12 @@ pub enum Vacancy {
 
 /// Which requests of a family may be sent. A family may use three quarters of the `max_in_flight` slots, and those that
 /// have failed before may use a third of these; one at least.
-pub const fn vacancy(max_in_flight: usize, in_flight: InFlight) -> Vacancy {
+pub fn vacancy(max_in_flight: usize, in_flight: InFlight) -> Vacancy {
     let family = max_in_flight - max_in_flight / 4;
     if in_flight.all >= max_in_flight || in_flight.family >= family {
         return Vacancy::None;
     }
-    let third = family / 3;
-    let retried = if third == 0 { 1 } else { third };
-    if in_flight.retried >= retried {
+    if in_flight.retried >= (family / 3).max(1) {
         Vacancy::Fresh
     } else {
         Vacancy::Any

@@ -45,11 +45,8 @@ pub struct FamilyUse {
 impl Limits {
     /// Limits with nothing sent so far.
     pub fn new(settings: &DeliveryConfig) -> Self {
-        let mut families = Family::ALL.iter();
-        Self(std::array::from_fn(|_| {
-            let family = families.next().expect("there is a family for each place");
-            Meter::new(settings.limits.of(*family), settings.limit_share)
-        }))
+        let meter = |place| Meter::new(settings.limits.of(Family::ALL[place]), settings.limit_share);
+        Self(std::array::from_fn(meter))
     }
 
     /// Sets other limits. The counts of what was sent and Klaviyo's figures stay.
