@@ -41,7 +41,8 @@ impl Window {
     pub(super) fn used(&self, now: Timestamp) -> u32 {
         let gone = self.cell_of(now).saturating_sub(self.newest).max(0);
         let left = self.counts.len().saturating_sub(index(gone));
-        sum(self.counts.iter().take(left))
+        let counts = self.counts.iter().take(left);
+        counts.fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// When it contains fewer than `allowed` (at least 1), if nothing is added.
@@ -76,10 +77,6 @@ impl Window {
 
 fn index(cells: i64) -> usize {
     usize::try_from(cells).unwrap_or(usize::MAX)
-}
-
-fn sum<'a>(counts: impl Iterator<Item = &'a u32>) -> u32 {
-    counts.fold(0, |sum, count| sum.saturating_add(*count))
 }
 
 #[cfg(test)]

@@ -136,12 +136,11 @@ fn a_429_closes_the_family_for_as_long_as_it_says() {
 
 #[test]
 fn a_429_without_a_time_closes_the_family_for_a_second() {
-    let mut limits = limits();
-    rate_limit(&mut limits, Family::Event, None, at(0));
-    assert_eq!(limits.next(Family::Event, at(0)), Some(at(1_000)));
-    let mut limits = self::limits();
-    rate_limit(&mut limits, Family::Event, Some(Duration::ZERO), at(0));
-    assert_eq!(limits.next(Family::Event, at(0)), Some(at(1_000)));
+    for retry_after in [None, Some(Duration::ZERO)] {
+        let mut limits = limits();
+        rate_limit(&mut limits, Family::Event, retry_after, at(0));
+        assert_eq!(limits.next(Family::Event, at(0)), Some(at(1_000)));
+    }
 }
 
 #[test]
