@@ -105,6 +105,7 @@ pub(super) fn request(
         body: utf8(body, limit, lease)?,
     })
 }
+
 /// The write keys of these headers and this query.
 pub(super) fn keys_of(headers: &HeaderMap, uri: &Uri) -> Keys {
     Keys {
