@@ -26,9 +26,14 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 /// cut loses the last commits, which were already acknowledged to clients: only groups of commands that may be lost are
 /// committed so.)
 pub(in crate::outbox) async fn writer(path: &Path, create: bool) -> Result<SqliteConnection, OpenError> {
-    let options = base(path)
-        .create_if_missing(create)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
+    let mut options = base(path);
+    if create {
+        // In an existing file, this setting would write a page, also for a command that only reads.
+        options = options
+            .create_if_missing(true)
+            .auto_vacuum(SqliteAutoVacuum::Incremental);
+    }
+    let options = options
         .page_size(4096)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)

@@ -104,3 +104,17 @@ async fn a_file_with_an_empty_list_of_migrations_alone_is_nobodys() {
     let outbox = files.open().await;
     outbox.intake().append(vec![event("m", &[])]).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_command_that_only_reads_writes_nothing() {
+    let files = files();
+    let outbox = files.open().await;
+    outbox.intake().append(vec![event("m", &[])]).await.unwrap();
+    let wal = beside(&files.config.path, "-wal");
+    let before = std::fs::metadata(&wal).unwrap().len();
+    let command = Outbox::attach(&files.config).await.unwrap();
+    command.overview(NOW).await.unwrap();
+    command.close().await;
+    assert_eq!(std::fs::metadata(&wal).unwrap().len(), before);
+    outbox.close().await;
+}
