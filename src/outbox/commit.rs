@@ -147,10 +147,9 @@ mod tests {
         type Reply = i64;
 
         fn effects(&self) -> Effects {
-            if self.may_be_lost {
-                Effects::MAY_BE_LOST
-            } else {
-                Effects::default()
+            Effects {
+                may_be_lost: self.may_be_lost,
+                ..Effects::default()
             }
         }
 

@@ -1,7 +1,7 @@
 //! The only writer. It owns its connection, takes all commands that are queued, writes them in one transaction, and
-//! sends their replies when that is on disk: under load many clients share one sync of the disk. A group of
-//! only claims and plans does not wait for the disk: the next start would do them again.
-//! After any error the connection is dropped and opened again.
+//! sends their replies when that is on disk: under load many clients share one sync of the disk. A group of only
+//! claims and plans does not wait for the disk: the next start would do them again. After any error the connection is
+//! dropped and opened again.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -13,6 +13,7 @@ use axum::extract::{Request, State as Shared};
 use axum::http::Response;
 use axum::http::header::RETRY_AFTER;
 use axum::middleware;
+use serde_json::value::RawValue;
 
 use super::answer::Refusal;
 use super::call::Call;
@@ -55,13 +56,15 @@ async fn klaviyo(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Respons
 impl Inner {
     /// Handles a request, as the faults ask for. Returns an answer to be sent after a while; `None`: the client waits.
     fn take(&self, call: &Call) -> Option<(Response<Body>, Duration)> {
+        // Before the lock: a body may have megabytes.
+        let body = log::body(&call.body);
         let mut state = self.lock();
         let number = state.log.next();
         let fault = match fault_of(&mut state, call) {
             Ok(fault) => fault,
             Err(refusal) => {
                 let response = operations::Response::refused(number, &[refusal]);
-                log(&mut state, call, None, Some(&response));
+                log(&mut state, call, body, None, Some(&response));
                 return Some((response.answer.map(Body::from), Duration::ZERO));
             }
         };
@@ -74,7 +77,7 @@ impl Inner {
             }
             Some(Effect::Hang | Effect::Reset) => None,
         };
-        log(&mut state, call, fault.as_ref(), response.as_ref());
+        log(&mut state, call, body, fault.as_ref(), response.as_ref());
         let Fault { delay, effect } = fault.unwrap_or(Fault {
             delay: Duration::ZERO,
             effect: Effect::Usual,
@@ -144,7 +147,13 @@ fn fault_of(state: &mut State, call: &Call) -> Result<Option<Fault>, Refusal> {
 }
 
 /// Enters a request into the log. Its status is the one the client gets to see.
-fn log(state: &mut State, call: &Call, fault: Option<&Fault>, response: Option<&operations::Response>) {
+fn log(
+    state: &mut State,
+    call: &Call,
+    body: Box<RawValue>,
+    fault: Option<&Fault>,
+    response: Option<&operations::Response>,
+) {
     let seen = match fault.map(|fault| &fault.effect) {
         None | Some(Effect::Usual | Effect::Scripted(_) | Effect::Half(_)) => response,
         Some(Effect::Hang | Effect::Reset | Effect::Lost | Effect::LostHang) => None,
@@ -165,6 +174,6 @@ fn log(state: &mut State, call: &Call, fault: Option<&Fault>, response: Option<&
         unique_id,
         profile: response.and_then(|response| response.profile.clone()),
         note: response.and_then(|response| response.note.clone()),
-        body: log::body(&call.body),
+        body,
     });
 }
